@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+//
+// Version, export and what the library asks of the compiler: its only macros, besides the choice of
+// Asio in <contextvars/asio.hpp>. Includes nothing.
+#ifndef CONTEXTVARS_CONFIG_HPP
+#define CONTEXTVARS_CONFIG_HPP
+
+#define CONTEXTVARS_VERSION_MAJOR 0
+#define CONTEXTVARS_VERSION_MINOR 1
+#define CONTEXTVARS_VERSION_PATCH 0
+
+#if !defined(__cpp_exceptions)
+#error "contextvars reports misuse by exceptions: compile with exceptions enabled"
+#endif
+#if !defined(__cpp_rtti)
+#error "contextvars compares value types at run time: compile with RTTI enabled"
+#endif
+#if __cplusplus < 202002L
+#error "contextvars needs C++20"
+#endif
+
+// CONTEXTVARS_SHARED is defined for users of the shared library and for the library itself
+// (by the CMake target and by the pkg-config file).
+#if defined(_WIN32) && defined(CONTEXTVARS_SHARED)
+#if defined(CONTEXTVARS_BUILDING)
+#define CONTEXTVARS_EXPORT __declspec(dllexport)
+#else
+#define CONTEXTVARS_EXPORT __declspec(dllimport)
+#endif
+#elif defined(__GNUC__)
+#define CONTEXTVARS_EXPORT __attribute__((visibility("default")))
+#else
+#define CONTEXTVARS_EXPORT
+#endif
+
+#endif

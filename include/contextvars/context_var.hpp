@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+//
+// ContextVar<T>: a variable whose value belongs to the current context, so that each thread,
+// coroutine and callback sees its own. Its identity is the object, never its name.
+#ifndef CONTEXTVARS_CONTEXT_VAR_HPP
+#define CONTEXTVARS_CONTEXT_VAR_HPP
+
+#include <contextvars/errors.hpp>
+#include <contextvars/scope.hpp>
+#include <contextvars/token.hpp>
+
+#include <memory>
+#include <optional>
+#include <ostream>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace contextvars::inline v0 {
+
+/// Neither copyable nor movable. Best at namespace scope, `inline` in headers and `constinit`
+/// where T allows it; it may also be a member or a local: destroying a variable that contexts
+/// still bind is safe.
+/// Threads: every member may be called from several threads at once; each acts on the context
+/// that is current on the thread that calls.
+template <class T>
+class ContextVar : private detail::variable {
+    static_assert(std::is_object_v<T>, "ContextVar<T> stores objects: T is not a reference, "
+                                       "a function or void");
+    static_assert(!std::is_array_v<T>, "ContextVar<T>: T is not an array; use std::array");
+    static_assert(!std::is_const_v<T> && !std::is_volatile_v<T>,
+                  "ContextVar<T>: T is not const or volatile; get() returns a const reference");
+    static_assert(std::is_nothrow_destructible_v<T>,
+                  "ContextVar<T>: destroying a T must not throw");
+
+public:
+    using value_type = T;
+
+    /// What get() returns: T itself where it is stored inline, else a reference that is good until
+    /// the variable is next set or reset in this flow, or the context goes.
+    using get_type = std::conditional_t<stored_inline<T>, T, const T&>;
+
+    /// A variable without a default.
+    /// Cost: nothing where constant-initialised; else one allocation for the copied name.
+    /// Throws: std::bad_alloc.
+    constexpr explicit ContextVar(std::string_view name)
+        : variable(name, detail::operations_of<T>) {}
+
+    /// A variable whose get() returns `default_value` where the variable is missing. A default is
+    /// not a binding: contexts know nothing of it.
+    /// Throws: std::bad_alloc, and what constructing a T throws.
+    template <class U = T>
+        requires std::is_constructible_v<T, U&&>
+    constexpr ContextVar(std::string_view name, U&& default_value)
+        : variable(name, detail::operations_of<T>),
+          default_(std::in_place, std::forward<U>(default_value)) {}
+
+    ContextVar(const ContextVar&) = delete;
+    ContextVar& operator=(const ContextVar&) = delete;
+
+    /// Contexts that bind the variable keep the binding, its name and its value; a variable made
+    /// later is never mistaken for this one.
+    ~ContextVar() = default;
+
+    /// Returns: the name, for people. Cost: none.
+    std::string_view name() const noexcept { return variable::name(); }
+
+    /// Returns: the value in the current context, else the default.
+    /// Throws: LookupError where there is neither.
+    /// Cost: an indexed load, as of a thread_local array; never allocates.
+    /// From: Python's ContextVar.get().
+    get_type get() const {
+        if (const detail::cell* cell = detail::find(*detail::current_map(), key())) [[likely]]
+            return *detail::value_in<T>(cell->value);
+        if (default_.has_value())
+            return *default_;
+        detail::throw_lookup_error(*this, nullptr);
+    }
+
+    /// Returns: the value in the current context, else `otherwise`; the variable's own default is
+    /// not asked. Throws: what copying a T throws. From: Python's ContextVar.get(default).
+    template <class U>
+    T get(U&& otherwise) const {
+        static_assert(std::is_copy_constructible_v<T>,
+                      "get(otherwise) returns a copy of the value; use try_get() for a T that "
+                      "cannot be copied");
+        static_assert(std::is_convertible_v<U&&, T>,
+                      "get(otherwise): the argument must convert to the variable's type");
+        if (const detail::cell* cell = detail::find(*detail::current_map(), key()))
+            return *detail::value_in<T>(cell->value);
+        return static_cast<T>(std::forward<U>(otherwise));
+    }
+
+    /// Returns: the value in the current context, else the default, else nullptr. For a T stored
+    /// inline the pointer is good until the next set, reset, capture, switch or suspension; for
+    /// others as the reference of get().
+    /// Cost: as get(); never allocates. Async-signal-safe where T is stored inline and bound.
+    const T* try_get() const noexcept {
+        if (const detail::cell* cell = detail::find(*detail::current_map(), key())) [[likely]]
+            return detail::value_in<T>(cell->value);
+        return default_.has_value() ? std::addressof(*default_) : nullptr;
+    }
+
+    /// Binds the variable to `value` in the current context.
+    /// Returns: a token that can undo it, once; dropping the token undoes nothing.
+    /// Throws: std::bad_alloc, std::length_error (a million variables are bound at once), and what
+    /// constructing a T throws; then nothing has changed.
+    /// Cost: a store where T is stored inline and the context's bindings are shared with no copy;
+    /// one allocation for other types; else a copy of the map besides.
+    /// From: Python's ContextVar.set().
+    template <class U = T>
+        requires std::is_constructible_v<T, U&&>
+    Token<T> set(U&& value) const {
+        return emplace(std::forward<U>(value));
+    }
+
+    /// As set(), with the value constructed in place from `args`.
+    template <class... Args>
+    Token<T> emplace(Args&&... args) const {
+        static_assert(std::is_constructible_v<T, Args&&...>,
+                      "emplace(args...): the variable's type is not constructible from these");
+        detail::new_word<T> value(std::forward<Args>(args)...);
+        const detail::undo undo = detail::bind(*this, value.get());
+        value.taken_over();
+        return Token<T>(*this, undo);
+    }
+
+    /// Restores what the variable was before the set that made `token`: its value, or missing.
+    /// Throws: RuntimeError where the token was used before; ValueError where another variable, or
+    /// another context, made it (asked in this order); std::bad_alloc. Then nothing has changed,
+    /// and the token is as good as before.
+    /// Cost: as set(); allocates only where the bindings were captured since.
+    /// From: Python's ContextVar.reset().
+    void reset(Token<T>& token) const {
+        if (const reset_result result = try_reset(token); result != reset_result::ok)
+            detail::throw_reset_error(result, *this, token.undo_, &token);
+    }
+    void reset(Token<T>&& token) const { reset(token); }
+
+    /// As reset(), but returns what else it would throw.
+    reset_result try_reset(Token<T>& token) const noexcept {
+        return detail::unbind(key(), token.undo_);
+    }
+    reset_result try_reset(Token<T>&& token) const noexcept { return try_reset(token); }
+
+    /// Sets, and returns a guard that resets. Throws: as set().
+    /// From: Python 3.14's `with var.set(value):`.
+    template <class U = T>
+        requires std::is_constructible_v<T, U&&>
+    Scope<T> scoped(U&& value) const {
+        return Scope<T>(emplace(std::forward<U>(value)));
+    }
+
+    /// Returns: what contextvars::scoped takes to bind several variables at once.
+    template <class U = T>
+        requires std::is_constructible_v<T, U&&>
+    Assignment<T> to(U&& value) const {
+        return {*this, T(std::forward<U>(value))};
+    }
+
+    /// `<ContextVar name='v' at 0x…>`, or `<ContextVar name='v' default=1 at 0x…>`.
+    friend std::ostream& operator<<(std::ostream& out, const ContextVar& variable) {
+        detail::print(out, variable,
+                      variable.default_.has_value() ? std::addressof(*variable.default_)
+                                                      : nullptr);
+        return out;
+    }
+
+private:
+    std::optional<T> default_;
+
+    friend class Context;
+};
+
+} // namespace contextvars::inline v0
+
+#endif

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+//
+// Everything that needs nothing but the standard library. Integrations (<contextvars/asio.hpp>, …)
+// are included by themselves.
+#ifndef CONTEXTVARS_CONTEXTVARS_HPP
+#define CONTEXTVARS_CONTEXTVARS_HPP
+
+#include <contextvars/bind_context.hpp>
+#include <contextvars/config.hpp>
+#include <contextvars/context.hpp>
+#include <contextvars/context_var.hpp>
+#include <contextvars/diagnostics.hpp>
+#include <contextvars/errors.hpp>
+#include <contextvars/scope.hpp>
+#include <contextvars/thread.hpp>
+#include <contextvars/token.hpp>
+#include <contextvars/traits.hpp>
+
+#endif

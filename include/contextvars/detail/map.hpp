@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+//
+// As much of a map as the inline lookup must see: its head and the cells that follow it. What the
+// structure is, and why, is told in src/map.cpp.
+#ifndef CONTEXTVARS_DETAIL_MAP_HPP
+#define CONTEXTVARS_DETAIL_MAP_HPP
+
+#include <contextvars/config.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace contextvars::inline v0::detail {
+
+/// The identity of one variable as the maps know it; never used again for another variable.
+///   bit 0       the value is in a node (else in the cell itself)
+///   bits 1..3   0
+///   bits 4..23  id: small and dense, used again when its variable is gone
+///   bits 24..43 descriptor: the name and type, interned
+///   bits 44..63 generation: how often the id was used again, plus 1; so no key is 0
+using key_type = std::uint64_t;
+
+inline constexpr key_type no_key = 0;      ///< of an empty cell
+inline constexpr key_type unbound_key = 2; ///< of a variable never bound: equal to no cell's key
+
+/// What a cell, or a token, holds of a value: the value itself, or the address of the value in its
+/// node.
+struct word {
+    alignas(8) std::byte bytes[8];
+};
+
+struct cell {
+    key_type key;
+    word value;
+};
+
+struct overflow;
+
+/// The head of a map; `capacity` cells follow it. A key's place among them is its id modulo the
+/// capacity, a power of two up to 64. What finds its place taken is in `rest`.
+struct map {
+    std::uint32_t reach;                   ///< (capacity - 1) << 4: masks a key to 16 * its place
+    std::uint32_t size;                    ///< bindings, those in rest included
+    std::atomic<std::uint32_t> references; ///< 1: its holder may change it in place
+    std::uint32_t nodes;                   ///< cells (without rest's) whose value is in a node
+    overflow* rest;                        ///< nullptr as long as every key has found its place
+    std::uint64_t reserved;
+
+    const cell& place_of(key_type key) const noexcept {
+        const auto* cells = reinterpret_cast<const std::byte*>(this + 1);
+        return *reinterpret_cast<const cell*>(cells + (static_cast<std::uint32_t>(key) & reach));
+    }
+    cell& place_of(key_type key) noexcept {
+        return const_cast<cell&>(static_cast<const map*>(this)->place_of(key));
+    }
+};
+static_assert(sizeof(map) == 32 && sizeof(cell) == 16);
+
+/// The cell of `key` in map.rest, which is not nullptr; or nullptr.
+CONTEXTVARS_EXPORT const cell* find_in_rest(const map& map, key_type key) noexcept;
+
+inline const cell* find(const map& map, key_type key) noexcept {
+    const cell& place = map.place_of(key);
+    if (place.key == key) [[likely]]
+        return &place;
+    return map.rest != nullptr ? find_in_rest(map, key) : nullptr;
+}
+
+} // namespace contextvars::inline v0::detail
+
+#endif

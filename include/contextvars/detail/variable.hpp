@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+//
+// What ContextVar<T> and Token<T> are when T is forgotten, and the compiled operations on them.
+#ifndef CONTEXTVARS_DETAIL_VARIABLE_HPP
+#define CONTEXTVARS_DETAIL_VARIABLE_HPP
+
+#include <contextvars/config.hpp>
+#include <contextvars/detail/current.hpp>
+#include <contextvars/detail/value.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <iosfwd>
+#include <string_view>
+#include <type_traits>
+
+namespace contextvars::inline v0 {
+
+/// What try_reset found. Everything but `ok` leaves the token and the context as they were.
+enum class reset_result {
+    ok,
+    used,           ///< the token was used before, or moved from
+    wrong_variable, ///< the token was created by another variable
+    wrong_context,  ///< the token was created in another context
+    no_memory,      ///< the context shares its bindings with a copy, and parting them failed
+};
+
+namespace detail {
+
+class variable {
+public:
+    constexpr variable(std::string_view name, const type_operations& operations)
+        : operations_(&operations) {
+        // A constant initialiser's characters live as long as the program; any others may be a
+        // temporary's.
+        if (std::is_constant_evaluated())
+            name_ = name;
+        else
+            copy_name(name);
+    }
+    variable(const variable&) = delete;
+    variable& operator=(const variable&) = delete;
+    CONTEXTVARS_EXPORT ~variable();
+
+    std::string_view name() const noexcept { return name_; }
+    const type_operations& operations() const noexcept { return *operations_; }
+
+    /// unbound_key until the variable is bound for the first time.
+    key_type key() const noexcept {
+        // Relaxed: whoever holds a map that binds this variable was given it by a thread that
+        // had read the key; anyone else may as well read the old value, which finds nothing.
+        return key_.load(std::memory_order_relaxed);
+    }
+
+    /// As key(), but gives an unbound variable its key. Throws: std::bad_alloc, std::length_error.
+    key_type bound_key() const {
+        const key_type key = this->key();
+        return key != unbound_key ? key : assign_key();
+    }
+
+private:
+    CONTEXTVARS_EXPORT void copy_name(std::string_view name);
+    CONTEXTVARS_EXPORT key_type assign_key() const;
+
+    mutable std::atomic<key_type> key_{unbound_key};
+    const type_operations* operations_;
+    std::string_view name_;
+    bool owns_name_ = false;
+
+    friend struct registry;
+};
+
+/// Identities are handed out to contexts, from 1, when a token must remember one.
+using identity_type = std::uint64_t;
+
+/// What set() leaves for reset().
+struct undo {
+    key_type key = no_key;
+    identity_type context = 0;
+    word old_value{};
+    bool had_value = false;
+    bool used = true;
+};
+
+/// Binds `variable` to `value` in the current context, which takes the value over.
+/// Throws: std::bad_alloc, std::length_error; then nothing has changed.
+[[nodiscard]] CONTEXTVARS_EXPORT undo bind(const variable& variable, const word& value);
+
+/// Undoes what bind() did to the variable with this key. `undo` keeps a share of the old value, and
+/// is then used.
+[[nodiscard]] CONTEXTVARS_EXPORT reset_result unbind(key_type key, undo& undo) noexcept;
+
+/// Tells the diagnostics hook that a guard could not restore its variable.
+CONTEXTVARS_EXPORT void report_unrestored(const undo& undo, reset_result result) noexcept;
+
+[[noreturn]] CONTEXTVARS_EXPORT void throw_lookup_error(const variable& variable,
+                                                        const void* default_value);
+[[noreturn]] CONTEXTVARS_EXPORT void throw_reset_error(reset_result result,
+                                                       const variable& variable,
+                                                       const undo& undo, const void* token);
+
+CONTEXTVARS_EXPORT void print(std::ostream& out, const variable& variable,
+                              const void* default_value);
+CONTEXTVARS_EXPORT void print(std::ostream& out, const undo& undo, const void* token);
+
+} // namespace detail
+} // namespace contextvars::inline v0
+
+#endif

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+//
+// For framework authors: the logical context of something that is suspended and resumed, on any
+// thread: a coroutine, a fiber, a state machine. Everything that this library does for Asio and for
+// other coroutine types is made of this.
+//
+//     flow flow;              // captures the current context's bindings
+//     flow.resume();          // makes it current; on whatever thread
+//     …                       // get, set, reset act on it
+//     flow.suspend();         // the thread has its own context back; what was set stays in the flow
+//
+// Tokens and guards made between resume and suspend are good after the next resume.
+#ifndef CONTEXTVARS_EXT_FLOW_HPP
+#define CONTEXTVARS_EXT_FLOW_HPP
+
+#include <contextvars/context.hpp>
+#include <contextvars/detail/frame.hpp>
+
+#include <utility>
+
+namespace contextvars::inline v0::ext {
+
+/// A captured context, to start flows from. A copy is O(1). "Empty" is captured like any other.
+using snapshot = detail::pinned_map;
+
+/// One logical context. Neither copyable nor, while it runs, movable.
+/// Threads: one at a time; resume on one thread must happen after suspend on another.
+class flow {
+public:
+    /// A copy of the current context. Cost: as copy_context().
+    flow() noexcept : flow(snapshot::of_current()) {}
+    /// A copy of what was captured.
+    explicit flow(snapshot captured) noexcept : map_(std::move(captured)) {}
+
+    /// `context` itself: what the flow sets is set there, at each suspension. The context is
+    /// reserved for the flow, which it must outlive.
+    /// Throws: RuntimeError where it is entered or reserved.
+    CONTEXTVARS_EXPORT explicit flow(Context& context);
+
+    /// Precondition: other is not running.
+    CONTEXTVARS_EXPORT flow(flow&& other) noexcept;
+    flow& operator=(flow&&) = delete;
+
+    /// Precondition: not running, unless the process is about to terminate.
+    CONTEXTVARS_EXPORT ~flow();
+
+    /// Makes the flow's context current on this thread. Precondition: not running.
+    CONTEXTVARS_EXPORT void resume() noexcept;
+
+    /// Gives the thread back the context it had at resume(). Precondition: running on this thread.
+    /// Where a context entered since was not left (a Context::enter guard held across a
+    /// suspension), tells the diagnostics hook and terminates.
+    CONTEXTVARS_EXPORT void suspend() noexcept;
+
+    bool running() const noexcept { return running_; }
+
+    /// Returns: what the flow holds. Precondition: not running.
+    CONTEXTVARS_EXPORT snapshot copy() const noexcept;
+
+private:
+    detail::frame frame_;
+    snapshot map_;            // while suspended; with a reserved Context, nothing
+    Context* reserved_ = nullptr;
+    bool running_ = false;
+};
+
+/// Resumes a flow for as long as it lives.
+class flow_scope {
+public:
+    explicit flow_scope(flow& flow) noexcept : flow_(flow) { flow_.resume(); }
+    flow_scope(const flow_scope&) = delete;
+    flow_scope& operator=(const flow_scope&) = delete;
+    ~flow_scope() { flow_.suspend(); }
+
+private:
+    flow& flow_;
+};
+
+/// Runs what follows in a copy of what was captured, for as long as it lives.
+class copy_scope {
+public:
+    explicit copy_scope(snapshot captured) noexcept : flow_(std::move(captured)) {
+        flow_.resume();
+    }
+    copy_scope(const copy_scope&) = delete;
+    copy_scope& operator=(const copy_scope&) = delete;
+    ~copy_scope() { flow_.suspend(); }
+
+private:
+    flow flow_;
+};
+
+} // namespace contextvars::inline v0::ext
+
+#endif

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+//
+// contextvars::thread and contextvars::jthread: the standard ones, but the new thread runs in a
+// copy of the context of whoever starts it. (A new std::thread starts in an empty context.)
+#ifndef CONTEXTVARS_THREAD_HPP
+#define CONTEXTVARS_THREAD_HPP
+
+#include <contextvars/bind_context.hpp>
+
+#include <concepts>
+#include <thread>
+#include <type_traits>
+#include <utility>
+
+namespace contextvars::inline v0 {
+
+/// From: Python's threading.Thread, with thread_inherit_context.
+class thread : public std::thread {
+public:
+    thread() noexcept = default;
+
+    /// Throws: as std::thread, and what copying f and args does.
+    template <class F, class... Args>
+        requires(!std::same_as<std::remove_cvref_t<F>, thread>)
+    explicit thread(F&& f, Args&&... args)
+        : std::thread(bind_context(std::forward<F>(f)), std::forward<Args>(args)...) {}
+};
+
+#if defined(__cpp_lib_jthread)
+
+/// As thread, but requests stop and joins when destroyed; f gets the stop_token first if it can.
+class jthread : public std::jthread {
+public:
+    jthread() noexcept = default;
+
+    /// Throws: as std::jthread, and what copying f and args does.
+    template <class F, class... Args>
+        requires(!std::same_as<std::remove_cvref_t<F>, jthread>)
+    explicit jthread(F&& f, Args&&... args)
+        : std::jthread(bind_context(std::forward<F>(f)), std::forward<Args>(args)...) {}
+};
+
+#endif
+
+} // namespace contextvars::inline v0
+
+#endif

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+//
+// Token<T>: what ContextVar<T>::set returns and ContextVar<T>::reset takes. It can undo one set,
+// once, in the context in which that set was made. Dropping it undoes nothing; for a guard that
+// does, see ContextVar<T>::scoped.
+//
+//     state    reset with its variable   with another variable   in another context
+//     fresh    restores; now used        ValueError; fresh       ValueError; fresh
+//     used     RuntimeError              RuntimeError            RuntimeError
+#ifndef CONTEXTVARS_TOKEN_HPP
+#define CONTEXTVARS_TOKEN_HPP
+
+#include <contextvars/detail/variable.hpp>
+
+#include <ostream>
+#include <utility>
+
+namespace contextvars::inline v0 {
+
+template <class T>
+class ContextVar;
+template <class T>
+class Scope;
+
+/// Move-only; a moved-from token is a used one without an old value.
+/// Threads: one at a time, on any thread; may outlive its context, and its variable as long as
+/// var() is not called.
+template <class T>
+class Token {
+public:
+    /// Compares equal to old_value() where the variable was missing before the set.
+    static constexpr const T* MISSING = nullptr;
+
+    Token(const Token&) = delete;
+    Token& operator=(const Token&) = delete;
+
+    Token(Token&& other) noexcept
+        : variable_(other.variable_), undo_(std::exchange(other.undo_, {})) {}
+
+    Token& operator=(Token&& other) noexcept {
+        Token moved(std::move(other));
+        std::swap(variable_, moved.variable_);
+        std::swap(undo_, moved.undo_);
+        return *this;
+    }
+
+    /// Drops the old value; its destructor may call anything in this library.
+    ~Token() {
+        if constexpr (!stored_inline<T>)
+            if (undo_.had_value)
+                detail::release_node(detail::node_of(undo_.old_value));
+    }
+
+    /// Returns: the variable that was set. Precondition: it still exists.
+    const ContextVar<T>& var() const noexcept { return *variable_; }
+
+    /// Returns: the value before the set, never a default; MISSING where there was none. Good as
+    /// long as the token is neither moved nor destroyed, also after it was used.
+    const T* old_value() const noexcept {
+        return undo_.had_value ? detail::value_in<T>(undo_.old_value) : MISSING;
+    }
+
+    /// `<Token var=<ContextVar name='v' at 0x…> at 0x…>`, with `used` before `var` once it is.
+    friend std::ostream& operator<<(std::ostream& out, const Token& token) {
+        detail::print(out, token.undo_, &token);
+        return out;
+    }
+
+private:
+    Token(const ContextVar<T>& variable, const detail::undo& undo) noexcept
+        : variable_(&variable), undo_(undo) {}
+
+    const ContextVar<T>* variable_;
+    detail::undo undo_;
+
+    friend class ContextVar<T>;
+    friend class Scope<T>;
+};
+
+} // namespace contextvars::inline v0
+
+#endif

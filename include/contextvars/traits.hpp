@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+//
+// What the library asks of a value's type: where it is stored, whether values are compared with ==
+// and printed with <<. The last two may be specialised for a user's own type.
+#ifndef CONTEXTVARS_TRAITS_HPP
+#define CONTEXTVARS_TRAITS_HPP
+
+#include <contextvars/config.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <optional>
+#include <ostream>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+namespace contextvars::inline v0 {
+
+/// Whether values of T live in the map itself (no allocation) and are returned by value.
+template <class T>
+inline constexpr bool stored_inline = std::is_trivially_copyable_v<T> &&
+                                      std::is_copy_constructible_v<T> && sizeof(T) <= 8 &&
+                                      alignof(T) <= 8;
+
+namespace detail {
+
+template <class T>
+concept has_equality = requires(const T& a, const T& b) {
+    { a == b } -> std::convertible_to<bool>;
+};
+
+template <class T>
+concept has_printing = requires(std::ostream& out, const T& value) { out << value; };
+
+// The library's own question, asked of the parts of a composite, whose own == and << are often
+// declared for every element type and fail only when they are instantiated.
+struct ask_equality {
+    template <class T>
+    static constexpr bool of() noexcept;
+};
+struct ask_printing {
+    template <class T>
+    static constexpr bool of() noexcept;
+};
+
+template <class T, class Ask>
+inline constexpr bool parts_agree = true;
+
+template <class T>
+concept container = requires { typename T::value_type; } && requires(const T& c) { c.begin(); };
+
+// A type that is its own element (a JSON value, a path) is asked only for itself.
+template <container T, class Ask>
+    requires(!std::same_as<typename T::value_type, T>)
+inline constexpr bool parts_agree<T, Ask> =
+    Ask::template of<std::remove_cv_t<typename T::value_type>>();
+
+template <class A, class B, class Ask>
+inline constexpr bool parts_agree<std::pair<A, B>, Ask> =
+    Ask::template of<std::remove_cvref_t<A>>() && Ask::template of<std::remove_cvref_t<B>>();
+
+template <class... T, class Ask>
+inline constexpr bool parts_agree<std::tuple<T...>, Ask> =
+    (Ask::template of<std::remove_cvref_t<T>>() && ...);
+
+template <class T, class Ask>
+inline constexpr bool parts_agree<std::optional<T>, Ask> = Ask::template of<std::remove_cv_t<T>>();
+
+template <class... T, class Ask>
+inline constexpr bool parts_agree<std::variant<T...>, Ask> =
+    (Ask::template of<std::remove_cv_t<T>>() && ...);
+
+} // namespace detail
+
+/// Whether contexts compare values of T with ==; otherwise only a value and itself are equal.
+/// By default: T has == and so have its elements, for standard containers, pair, tuple, optional
+/// and variant, whose own == is declared for every element type. May be specialised.
+template <class T>
+inline constexpr bool enable_equality = detail::parts_agree<T, detail::ask_equality> &&
+                                        detail::has_equality<T>;
+
+/// Whether values of T are printed with <<; otherwise their type's name stands for them.
+/// By default: T has << and so have its elements, as above. May be specialised.
+template <class T>
+inline constexpr bool enable_printing = detail::parts_agree<T, detail::ask_printing> &&
+                                        detail::has_printing<T>;
+
+template <class T>
+constexpr bool detail::ask_equality::of() noexcept {
+    return enable_equality<T>;
+}
+
+template <class T>
+constexpr bool detail::ask_printing::of() noexcept {
+    return enable_printing<T>;
+}
+
+} // namespace contextvars::inline v0
+
+#endif

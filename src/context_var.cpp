@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+//
+// set and reset: the only places where bindings change. Each validates, makes ready what can fail,
+// then commits; the value that was replaced is given to the token or destroyed after that.
+#include "map.hpp"
+#include "print.hpp"
+#include "registry.hpp"
+#include "thread_state.hpp"
+
+#include <contextvars/context_var.hpp>
+
+#include <sstream>
+#include <string>
+
+namespace contextvars::inline v0::detail {
+
+namespace {
+
+/// The current map, which from now on may be changed in place. Throws: std::bad_alloc.
+map* own_current_map(frame& frame) {
+    map* current = get_map();
+    // A map that its Context shows to other threads is not ours even if nobody else counts it.
+    if (current != frame.published && unshared(*current))
+        return current;
+    map* made = clone(*current);
+    set_map(made);
+    // A published map stays with its Context; any other was ours to drop. Dropping it destroys no
+    // value, since the clone has them all.
+    if (current != frame.published)
+        release(current);
+    return made;
+}
+
+cell& own_place_for(frame& frame, key_type key) {
+    map* current = own_current_map(frame);
+    struct keep_current { // growing replaces the map, also when what follows it throws
+        map*& grown;
+        ~keep_current() { set_map(grown); }
+    } const keep{current};
+    return place_for(current, key);
+}
+
+} // namespace
+
+undo bind(const variable& variable, const word& value) {
+    const key_type key = variable.bound_key();
+    frame& frame = current_frame();
+    cell& place = own_place_for(frame, key);
+    const replaced before = put(*get_map(), place, key, value);
+    return {key, identity_of(frame), before.value, before.had_value, false};
+}
+
+reset_result unbind(key_type key, undo& undo) noexcept {
+    if (undo.used)
+        return reset_result::used;
+    if (undo.key != key)
+        return reset_result::wrong_variable;
+    frame* frame = top_frame();
+    if (frame == nullptr || frame->identity != undo.context)
+        return reset_result::wrong_context;
+    replaced before{};
+    try {
+        cell& place = own_place_for(*frame, key);
+        if (undo.had_value) {
+            if (in_node(key))
+                share_node(undo.old_value); // the token goes on showing it
+            before = put(*get_map(), place, key, undo.old_value);
+        } else if (place.key == key) {
+            before = remove(*get_map(), place);
+        }
+    } catch (const std::bad_alloc&) {
+        return reset_result::no_memory;
+    }
+    undo.used = true;
+    if (before.had_value && in_node(key))
+        release_node(node_of(before.value));
+    return reset_result::ok;
+}
+
+void throw_lookup_error(const variable& variable, const void* default_value) {
+    std::ostringstream message;
+    print(message, variable, default_value);
+    message << " is missing in the current context and has no default";
+    throw LookupError(message.str());
+}
+
+void throw_reset_error(reset_result result, const variable& variable, const undo& undo,
+                       const void* token) {
+    if (result == reset_result::no_memory)
+        throw std::bad_alloc();
+    std::ostringstream message;
+    print(message, undo, token);
+    switch (result) {
+    case reset_result::used:
+        message << " has already been used once; reset of ";
+        print(message, variable, nullptr);
+        throw RuntimeError(message.str());
+    case reset_result::wrong_variable:
+        message << " was created by a different ContextVar than ";
+        print(message, variable, nullptr);
+        throw ValueError(message.str());
+    default:
+        message << " was created in a different Context than the current one; reset of ";
+        print(message, variable, nullptr);
+        throw ValueError(message.str());
+    }
+}
+
+} // namespace contextvars::inline v0::detail

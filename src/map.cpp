@@ -1,0 +1,498 @@
+// SPDX-License-Identifier: MIT
+//
+// The map from variables to values, of which every context is one.
+//
+// What it must do. get() runs on every log line: it may cost what a thread_local costs. A capture
+// runs at every suspension and every callback: it may not depend on the number of bindings. set()
+// and reset() bracket a scope: where nobody else looks at the map they should change it in place.
+// And a variable may die while maps bind it, without its place ever being taken for another's.
+//
+// The structure.
+//
+//     the slot (thread_local)
+//        |
+//        v            place = id modulo capacity
+//     +------+  +-----------+-----------+-----------+-----------+
+//     | head |  | key value | key value |     -     | key value |   capacity: 4, 8, … 64
+//     +------+  +-----------+-----------+-----------+-----------+
+//        | rest (mostly nullptr)
+//        v
+//     +----------+    trie on the id, 16 ways a level, leaves of 16 cells
+//     | overflow |--> dead: a list of bindings whose variable is gone and whose id was used again
+//     +----------+
+//
+// The table is direct-mapped: a key has one place, and no probing. Ids are dense, so in a program
+// of up to 64 bound variables every key finds its place free once the table is large enough: the
+// lookup is "load the slot, mask the key, compare the key, load the value". Keys are compared
+// whole, generation included, so a variable that got a dead one's id never sees the dead one's
+// value; there is no bitmap of presence to keep, and sparse contexts of large programs stay small.
+// What finds its place taken when the table has 64 cells goes to the trie, which only such
+// programs have. A binding is in one of the three, never in two.
+//
+// Values of stored_inline<T> are in the cell. Others are in a node with a count of references,
+// since maps that part from each other go on sharing their values; the cell holds the address.
+//
+// Sharing. A map is counted. One reference: its holder changes it in place. More: it is frozen,
+// and who wants to change it clones it first: table, references to the nodes, reference to rest.
+// The trie's nodes are counted as well and part one path at a time, so that the first set after a
+// capture copies 64 cells and a path, however many bindings there are. A capture of a map of up to
+// 16 small values clones at once: that is faster than the two locked instructions of sharing, it
+// keeps the captured map unshared, so that the next set is in place, and two threads that use
+// copies of it never touch the same cache line.
+//
+// Failure. Everything that can fail (cloning, growing, parting) leaves the same bindings in a
+// different shape, and is done first; what changes a binding is done last and cannot fail. No
+// user code runs in this file but the values' destructors, and those only in release(), on what
+// nobody can reach any more.
+//
+// What was measured and rejected is in docs/decisions/0002-storage.md.
+#include "map.hpp"
+
+#include "thread_state.hpp"
+
+#include <array>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <utility>
+
+namespace contextvars::inline v0::detail {
+
+constinit empty_map_storage the_empty_map{{0, 0, 1, 0, nullptr, 0}, {no_key, {}}};
+
+namespace {
+
+constexpr std::uint32_t smallest_capacity = 4;
+constexpr std::uint32_t largest_capacity = 64;
+constexpr std::uint32_t cloned_at_capture = 16; // capacity
+
+std::uint32_t capacity_of(const map& map) noexcept { return (map.reach >> 4) + 1; }
+
+std::size_t bytes_of(std::uint32_t capacity) noexcept {
+    return sizeof(map) + capacity * sizeof(cell);
+}
+
+cell* cells_of(map& map) noexcept { return reinterpret_cast<cell*>(&map + 1); }
+const cell* cells_of(const map& map) noexcept { return reinterpret_cast<const cell*>(&map + 1); }
+
+bool may_be_shared(const std::atomic<std::uint32_t>& references) noexcept {
+    return references.load(std::memory_order_acquire) != 1;
+}
+
+void add_reference(std::atomic<std::uint32_t>& references) noexcept {
+    // Relaxed: whoever adds one holds one.
+    references.fetch_add(1, std::memory_order_relaxed);
+}
+
+/// Returns: whether it was the last.
+bool drop_reference(std::atomic<std::uint32_t>& references) noexcept {
+    // A single holder needs no locked instruction: nobody else could add a reference meanwhile.
+    // Acquire in both branches, so that what others did before they dropped theirs comes before
+    // the destruction; release, so that what we did comes before theirs.
+    return references.load(std::memory_order_acquire) == 1 ||
+           references.fetch_sub(1, std::memory_order_acq_rel) == 1;
+}
+
+void share_if_node(const cell& cell) noexcept {
+    if (in_node(cell.key))
+        share_node(cell.value);
+}
+
+void release_if_node(const cell& cell) noexcept {
+    if (in_node(cell.key))
+        release_node(node_of(cell.value));
+}
+
+map* allocate_map(std::uint32_t capacity) {
+    void* memory = allocate(bytes_of(capacity));
+    auto* made = ::new (memory) map{(capacity - 1) << 4, 0, 1, 0, nullptr, 0};
+    std::memset(cells_of(*made), 0, capacity * sizeof(cell));
+    return made;
+}
+
+void deallocate_map(map* map) noexcept {
+    const std::size_t bytes = bytes_of(capacity_of(*map));
+    deallocate(map, bytes);
+}
+
+// The trie. A level's number is its distance from the leaves. Nodes are made and parted on the way
+// down to a place that will be written; both leave the bindings the same.
+
+constexpr std::uint32_t ways = 16;
+
+struct branch {
+    std::atomic<std::uint32_t> references{1};
+    std::array<void*, ways> children{}; // branch*, or leaf* at level 1
+};
+
+struct leaf {
+    std::atomic<std::uint32_t> references{1};
+    std::array<cell, ways> cells{};
+};
+
+/// One binding of a variable that is gone. Immutable; lists share their tails.
+struct dead_binding {
+    std::atomic<std::uint32_t> references{1};
+    cell bound;
+    dead_binding* next;
+};
+
+std::uint32_t way_at(std::uint32_t id, std::uint32_t level) noexcept {
+    return (id >> (4 * level)) % ways;
+}
+
+template <class T, class... Args>
+T* make(Args&&... args) {
+    return ::new (allocate(sizeof(T))) T{std::forward<Args>(args)...};
+}
+
+template <class T>
+void unmake(T* object) noexcept {
+    std::destroy_at(object);
+    deallocate(object, sizeof(T));
+}
+
+void share_trie(void* node, std::uint32_t level) noexcept {
+    if (node == nullptr)
+        return;
+    add_reference(level == 0 ? static_cast<leaf*>(node)->references
+                             : static_cast<branch*>(node)->references);
+}
+
+void release_trie(void* node, std::uint32_t level) noexcept {
+    if (node == nullptr)
+        return;
+    if (level == 0) {
+        auto* last = static_cast<leaf*>(node);
+        if (!drop_reference(last->references))
+            return;
+        for (const cell& cell : last->cells)
+            release_if_node(cell);
+        unmake(last);
+    } else {
+        auto* last = static_cast<branch*>(node);
+        if (!drop_reference(last->references))
+            return;
+        for (void* child : last->children)
+            release_trie(child, level - 1);
+        unmake(last);
+    }
+}
+
+/// Makes `node` one that only its holder has, with the same bindings; makes it if it is nullptr.
+void part_trie(void*& node, std::uint32_t level) {
+    if (level == 0) {
+        if (node == nullptr) {
+            node = make<leaf>();
+        } else if (auto* old = static_cast<leaf*>(node); may_be_shared(old->references)) {
+            auto* made = make<leaf>();
+            made->cells = old->cells;
+            for (const cell& cell : made->cells)
+                share_if_node(cell);
+            node = made;
+            release_trie(old, level);
+        }
+    } else {
+        if (node == nullptr) {
+            node = make<branch>();
+        } else if (auto* old = static_cast<branch*>(node); may_be_shared(old->references)) {
+            auto* made = make<branch>();
+            made->children = old->children;
+            for (void* child : made->children)
+                share_trie(child, level - 1);
+            node = made;
+            release_trie(old, level);
+        }
+    }
+}
+
+void release_dead(dead_binding* list) noexcept {
+    while (list != nullptr && drop_reference(list->references)) {
+        dead_binding* next = list->next;
+        release_if_node(list->bound);
+        unmake(list);
+        list = next;
+    }
+}
+
+} // namespace
+
+struct overflow {
+    std::atomic<std::uint32_t> references{1};
+    std::uint32_t level = 0; // of the root; it reaches ids below 16 to the power of level + 1
+    void* root = nullptr;
+    dead_binding* dead = nullptr;
+
+    bool reaches(std::uint32_t id) const noexcept {
+        return level >= 5 || (id >> (4 * (level + 1))) == 0;
+    }
+
+    cell* place_of(key_type key) const noexcept {
+        const std::uint32_t id = id_of(key);
+        if (root == nullptr || !reaches(id))
+            return nullptr;
+        void* node = root;
+        for (std::uint32_t at = level; at > 0; --at) {
+            node = static_cast<branch*>(node)->children[way_at(id, at)];
+            if (node == nullptr)
+                return nullptr;
+        }
+        return &static_cast<leaf*>(node)->cells[way_at(id, 0)];
+    }
+
+    /// The place of `key`, on a path that only we hold.
+    cell& parted_place_of(key_type key) {
+        const std::uint32_t id = id_of(key);
+        while (root != nullptr && !reaches(id)) {
+            auto* above = make<branch>();
+            above->children[0] = root;
+            root = above;
+            ++level;
+        }
+        while (root == nullptr && !reaches(id))
+            ++level;
+        void** node = &root;
+        part_trie(*node, level);
+        for (std::uint32_t at = level; at > 0; --at) {
+            node = &static_cast<branch*>(*node)->children[way_at(id, at)];
+            part_trie(*node, at - 1);
+        }
+        return static_cast<leaf*>(*node)->cells[way_at(id, 0)];
+    }
+
+    /// Moves the binding in `place`, whose variable is gone, to the list.
+    void bury(cell& place) {
+        dead = make<dead_binding>(1U, place, dead);
+        place.key = no_key;
+    }
+};
+
+namespace {
+
+void release_overflow(overflow* rest) noexcept {
+    if (rest == nullptr || !drop_reference(rest->references))
+        return;
+    release_trie(rest->root, rest->level);
+    release_dead(rest->dead);
+    unmake(rest);
+}
+
+overflow& parted_rest(map& map) {
+    if (map.rest == nullptr) {
+        map.rest = make<overflow>();
+    } else if (overflow* old = map.rest; may_be_shared(old->references)) {
+        auto* made = make<overflow>(1U, old->level, old->root, old->dead);
+        share_trie(made->root, made->level);
+        if (made->dead != nullptr)
+            add_reference(made->dead->references);
+        map.rest = made;
+        release_overflow(old);
+    }
+    return *map.rest;
+}
+
+/// A map of twice the capacity, with the same bindings: no two meet that did not meet before.
+map* grown(map* old) {
+    map* made = allocate_map(2 * capacity_of(*old));
+    made->size = old->size;
+    made->nodes = old->nodes;
+    made->rest = old->rest;
+    const cell* cells = cells_of(*old);
+    for (std::uint32_t i = 0; i != capacity_of(*old); ++i)
+        if (cells[i].key != no_key)
+            made->place_of(cells[i].key) = cells[i];
+    deallocate_map(old);
+    return made;
+}
+
+bool is_flat(const map& map, const cell& place) noexcept {
+    return &place >= cells_of(map) && &place < cells_of(map) + capacity_of(map);
+}
+
+} // namespace
+
+map* share(map* map) noexcept {
+    if (map != empty_map())
+        add_reference(map->references);
+    return map;
+}
+
+map* capture(map* shared) noexcept {
+    if (shared->reach < cloned_at_capture << 4 && shared->nodes == 0 && shared->rest == nullptr &&
+        shared != empty_map()) {
+        const std::size_t bytes = bytes_of(capacity_of(*shared));
+        if (void* memory = try_allocate(bytes)) {
+            auto* made = ::new (memory) map{shared->reach, shared->size, 1, 0, nullptr, 0};
+            std::memcpy(cells_of(*made), cells_of(*shared), bytes - sizeof(map));
+            return made;
+        }
+    }
+    return share(shared);
+}
+
+void release(map* map) noexcept {
+    if (map == empty_map() || !drop_reference(map->references))
+        return;
+    if (map->nodes != 0) {
+        const cell* cells = cells_of(*map);
+        for (std::uint32_t i = 0; i != capacity_of(*map); ++i)
+            release_if_node(cells[i]);
+    }
+    release_overflow(map->rest);
+    deallocate_map(map);
+}
+
+map* clone(const map& old) {
+    if (&old == empty_map())
+        return allocate_map(smallest_capacity);
+    const std::uint32_t capacity = capacity_of(old);
+    void* memory = allocate(bytes_of(capacity));
+    auto* made = ::new (memory) map{old.reach, old.size, 1, old.nodes, old.rest, 0};
+    std::memcpy(cells_of(*made), cells_of(old), capacity * sizeof(cell));
+    if (made->nodes != 0)
+        for (std::uint32_t i = 0; i != capacity; ++i)
+            share_if_node(cells_of(*made)[i]);
+    if (made->rest != nullptr)
+        add_reference(made->rest->references);
+    return made;
+}
+
+cell& place_for(map*& map, key_type key) {
+    for (;;) {
+        cell& place = map->place_of(key);
+        if (place.key == key)
+            return place;
+        if (map->rest != nullptr)
+            if (const cell* found = map->rest->place_of(key); found != nullptr && found->key == key)
+                return parted_rest(*map).parted_place_of(key);
+        if (place.key == no_key)
+            return place;
+        if (id_of(place.key) == id_of(key)) {
+            parted_rest(*map).bury(place);
+            map->nodes -= in_node(map->rest->dead->bound.key) ? 1 : 0;
+            return place;
+        }
+        if (capacity_of(*map) == largest_capacity) {
+            overflow& rest = parted_rest(*map);
+            cell& far_place = rest.parted_place_of(key);
+            if (far_place.key != no_key && far_place.key != key)
+                rest.bury(far_place);
+            return far_place;
+        }
+        map = grown(map);
+    }
+}
+
+replaced put(map& map, cell& place, key_type key, const word& value) noexcept {
+    const replaced before{place.value, place.key == key};
+    if (!before.had_value) {
+        ++map.size;
+        if (in_node(key) && is_flat(map, place))
+            ++map.nodes;
+        place.key = key;
+    }
+    place.value = value;
+    return before;
+}
+
+replaced remove(map& map, cell& place) noexcept {
+    --map.size;
+    if (in_node(place.key) && is_flat(map, place))
+        --map.nodes;
+    place.key = no_key;
+    return {place.value, true};
+}
+
+const cell* find_in_rest(const map& map, key_type key) noexcept {
+    const cell* place = map.rest->place_of(key);
+    return place != nullptr && place->key == key ? place : nullptr;
+}
+
+const cell* find_any(const map& map, key_type key) noexcept {
+    if (const cell* found = find(map, key))
+        return found;
+    if (map.rest != nullptr)
+        for (const dead_binding* dead = map.rest->dead; dead != nullptr; dead = dead->next)
+            if (dead->bound.key == key)
+                return &dead->bound;
+    return nullptr;
+}
+
+namespace {
+
+bool for_each_in_trie(const void* node, std::uint32_t level, visitor visit, void* argument) {
+    if (node == nullptr)
+        return true;
+    if (level == 0) {
+        for (const cell& cell : static_cast<const leaf*>(node)->cells)
+            if (cell.key != no_key && !visit(argument, cell))
+                return false;
+        return true;
+    }
+    for (const void* child : static_cast<const branch*>(node)->children)
+        if (!for_each_in_trie(child, level - 1, visit, argument))
+            return false;
+    return true;
+}
+
+} // namespace
+
+bool for_each(const map& map, visitor visit, void* argument) {
+    for (std::uint32_t i = 0; i != capacity_of(map); ++i)
+        if (const cell& cell = cells_of(map)[i]; cell.key != no_key && !visit(argument, cell))
+            return false;
+    if (map.rest == nullptr)
+        return true;
+    if (!for_each_in_trie(map.rest->root, map.rest->level, visit, argument))
+        return false;
+    for (const dead_binding* dead = map.rest->dead; dead != nullptr; dead = dead->next)
+        if (!visit(argument, dead->bound))
+            return false;
+    return true;
+}
+
+// Nodes: a value with a head before it, in a block aligned for both.
+
+namespace {
+
+node_head& head_of(void* value) noexcept { return static_cast<node_head*>(value)[-1]; }
+
+std::size_t offset_of_value(const type_operations& operations) noexcept {
+    return operations.alignment > sizeof(node_head) ? operations.alignment : sizeof(node_head);
+}
+
+} // namespace
+
+void* allocate_node(const type_operations& operations) {
+    const std::size_t offset = offset_of_value(operations);
+    const std::size_t bytes = offset + operations.size;
+    void* block = operations.alignment > __STDCPP_DEFAULT_NEW_ALIGNMENT__
+                      ? ::operator new(bytes, std::align_val_t{operations.alignment})
+                      : allocate(bytes);
+    void* value = static_cast<std::byte*>(block) + offset;
+    ::new (&head_of(value)) node_head{1, &operations};
+    return value;
+}
+
+void deallocate_node(void* value) noexcept {
+    const type_operations& operations = *head_of(value).operations;
+    const std::size_t offset = offset_of_value(operations);
+    void* block = static_cast<std::byte*>(value) - offset;
+    if (operations.alignment > __STDCPP_DEFAULT_NEW_ALIGNMENT__)
+        ::operator delete(block, std::align_val_t{operations.alignment});
+    else
+        deallocate(block, offset + operations.size);
+}
+
+void share_node(const word& word) noexcept { add_reference(head_of(node_of(word)).references); }
+
+void release_node(void* value) noexcept {
+    node_head& head = head_of(value);
+    if (!drop_reference(head.references))
+        return;
+    if (head.operations->destroy != nullptr)
+        head.operations->destroy(value);
+    deallocate_node(value);
+}
+
+} // namespace contextvars::inline v0::detail

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+//
+// The operations on maps that are compiled once. See map.cpp for the structure.
+#ifndef CONTEXTVARS_SRC_MAP_HPP
+#define CONTEXTVARS_SRC_MAP_HPP
+
+#include <contextvars/detail/map.hpp>
+#include <contextvars/detail/value.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace contextvars::inline v0::detail {
+
+constexpr bool in_node(key_type key) noexcept { return (key & 1) != 0; }
+constexpr std::uint32_t id_of(key_type key) noexcept {
+    return static_cast<std::uint32_t>(key >> 4) & 0xFFFFF;
+}
+
+struct empty_map_storage {
+    map head;
+    cell place;
+};
+extern constinit empty_map_storage the_empty_map;
+
+/// The map that every empty context shares. Never counted, never changed.
+constexpr map* empty_map() noexcept { return &the_empty_map.head; }
+
+/// Takes a reference. Never fails.
+map* share(map* map) noexcept;
+
+/// A map for somebody who will go on without the giver: a clone where that is cheap, else shared.
+map* capture(map* map) noexcept;
+
+/// Drops a reference. The last destroys the values, whose destructors may call anything here.
+void release(map* map) noexcept;
+
+/// Whether its one holder may change it in place.
+inline bool unshared(const map& map) noexcept {
+    // Acquire: pairs with the release of whoever dropped the reference before the last, whose
+    // reads of the map must be over before it is changed.
+    return &map != empty_map() && map.references.load(std::memory_order_acquire) == 1;
+}
+
+/// Returns: a map with the same bindings and one reference. Throws: std::bad_alloc.
+map* clone(const map& map);
+
+/// Where `key` is, or will be, bound. `map` is unshared, and may be replaced by a larger one with
+/// the same bindings.
+/// Returns: a cell with this key, or an empty one. Throws: std::bad_alloc; the bindings are the same.
+cell& place_for(map*& map, key_type key);
+
+/// Binds, in the cell that place_for(map, key) returned. Returns: the value before, to be released
+/// by the caller if had_value.
+struct replaced {
+    word value;
+    bool had_value;
+};
+replaced put(map& map, cell& place, key_type key, const word& value) noexcept;
+
+/// Removes, likewise. Returns: the value, to be released by the caller.
+replaced remove(map& map, cell& place) noexcept;
+
+/// Calls visit(cell) for each binding, in no particular order, until one returns false; returns
+/// whether all returned true.
+using visitor = bool (*)(void* argument, const cell& cell);
+bool for_each(const map& map, visitor visit, void* argument);
+
+/// As find(), also for a variable that is gone.
+const cell* find_any(const map& map, key_type key) noexcept;
+
+/// Another reference to the value in `word`, which whoever calls holds.
+void share_node(const word& word) noexcept;
+
+} // namespace contextvars::inline v0::detail
+
+#endif

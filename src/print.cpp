@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#include "print.hpp"
+
+#include "registry.hpp"
+
+#include <contextvars/context.hpp>
+
+#include <cxxabi.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <typeinfo>
+
+namespace contextvars::inline v0 {
+namespace detail {
+
+void print_address(std::ostream& out, const void* address) {
+    // By hand, so that the stream's own flags neither matter nor change.
+    std::string digits;
+    for (auto rest = reinterpret_cast<std::uintptr_t>(address); rest != 0; rest /= 16)
+        digits.insert(digits.begin(), "0123456789abcdef"[rest % 16]);
+    out << "0x" << (digits.empty() ? "0" : digits);
+}
+
+void print_value(std::ostream& out, const type_operations& operations, const void* value) {
+    if (operations.print != nullptr) {
+        const bool quoted = *operations.type == typeid(std::string) ||
+                            *operations.type == typeid(std::string_view) ||
+                            *operations.type == typeid(const char*);
+        if (quoted)
+            out << '\'';
+        operations.print(out, value);
+        if (quoted)
+            out << '\'';
+        return;
+    }
+    int status = 0;
+    const std::unique_ptr<char, void (*)(void*)> readable(
+        abi::__cxa_demangle(operations.type->name(), nullptr, nullptr, &status), std::free);
+    out << '<' << (status == 0 ? readable.get() : operations.type->name()) << " at ";
+    print_address(out, value);
+    out << '>';
+}
+
+void print_variable(std::ostream& out, key_type key) {
+    out << "<ContextVar name='" << name_of(key) << '\'';
+    if (const void* address = variable_of(key)) {
+        out << " at ";
+        print_address(out, address);
+    } else {
+        out << " destroyed";
+    }
+    out << '>';
+}
+
+void print(std::ostream& out, const variable& variable, const void* default_value) {
+    out << "<ContextVar name='" << variable.name() << '\'';
+    if (default_value != nullptr) {
+        out << " default=";
+        print_value(out, variable.operations(), default_value);
+    }
+    out << " at ";
+    print_address(out, &variable);
+    out << '>';
+}
+
+void print(std::ostream& out, const undo& undo, const void* token) {
+    out << (undo.used ? "<Token used var=" : "<Token var=");
+    if (undo.key == no_key)
+        out << "(moved from)";
+    else
+        print_variable(out, undo.key);
+    out << " at ";
+    print_address(out, token);
+    out << '>';
+}
+
+} // namespace detail
+
+std::string_view variable_ref::name() const noexcept { return detail::name_of(key_); }
+bool variable_ref::exists() const noexcept { return detail::variable_of(key_) != nullptr; }
+
+std::ostream& operator<<(std::ostream& out, variable_ref variable) {
+    detail::print_variable(out, variable.key_);
+    return out;
+}
+
+std::ostream& operator<<(std::ostream& out, value_ref value) {
+    detail::print_value(out, *value.operations_, value.value_);
+    return out;
+}
+
+} // namespace contextvars::inline v0

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+//
+// How values and variables look in messages and on streams.
+#ifndef CONTEXTVARS_SRC_PRINT_HPP
+#define CONTEXTVARS_SRC_PRINT_HPP
+
+#include <contextvars/detail/value.hpp>
+
+#include <ostream>
+
+namespace contextvars::inline v0::detail {
+
+/// The value where it can be printed, else its type in angle brackets; strings in quotes.
+void print_value(std::ostream& out, const type_operations& operations, const void* value);
+
+/// `<ContextVar name='v' at 0x…>` for a key, whose variable may be gone.
+void print_variable(std::ostream& out, key_type key);
+
+void print_address(std::ostream& out, const void* address);
+
+} // namespace contextvars::inline v0::detail
+
+#endif

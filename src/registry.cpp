@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+//
+// Keys: dense ids that are used again, made unique by a generation (see detail/map.hpp).
+//
+// A variable is given its key under a lock when it is first bound, and gives the id back when it is
+// destroyed. A map may bind it for longer: so what a key must tell for ever, its name and type, is
+// not kept with the id but interned, and its index is part of the key. Programs have as many
+// descriptors as pairs of names and types, which are mostly literals in their source; none is ever
+// freed. Two tables, of entries by id and of descriptors, grow in chunks that never move, so that
+// they are read without a lock.
+#include "registry.hpp"
+
+#include <pthread.h>
+
+#include <array>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+namespace contextvars::inline v0::detail {
+
+namespace {
+
+constexpr std::uint32_t table_size = 1U << 20; // 20 bits in a key
+constexpr std::uint32_t last_generation = (1U << 20) - 1;
+constexpr std::uint32_t none = ~0U;
+
+/// table_size entries, none of which ever moves or is destroyed. Grows under the registry's lock.
+template <class T>
+class table {
+public:
+    T& operator[](std::uint32_t index) const noexcept {
+        // Acquire: pairs with the release in grow_to.
+        return chunks_[index / chunk_size].load(std::memory_order_acquire)[index % chunk_size];
+    }
+    void grow_to(std::uint32_t index) {
+        std::atomic<T*>& chunk = chunks_[index / chunk_size];
+        if (chunk.load(std::memory_order_relaxed) == nullptr)
+            chunk.store(new T[chunk_size]{}, std::memory_order_release);
+    }
+
+private:
+    static constexpr std::uint32_t chunk_size = 1024;
+    std::array<std::atomic<T*>, table_size / chunk_size> chunks_{};
+};
+
+struct entry_of_id {
+    // Both are read without the lock. The address is stored before the key and the key is cleared
+    // before the address, so that a reader who sees its key sees the right address or nullptr.
+    std::atomic<key_type> key{no_key};
+    std::atomic<const void*> variable{nullptr};
+    std::uint32_t generation = 0;
+    std::uint32_t next_free = none;
+};
+
+struct descriptor {
+    std::string_view name;
+    const type_operations* operations = nullptr;
+};
+
+struct descriptor_hash {
+    std::size_t operator()(const std::pair<std::string_view, const type_operations*>& pair) const {
+        return std::hash<std::string_view>{}(pair.first) ^
+               (std::hash<const void*>{}(pair.second) << 1);
+    }
+};
+
+using descriptor_indices = std::unordered_map<std::pair<std::string_view, const type_operations*>,
+                                              std::uint32_t, descriptor_hash>;
+
+// All of this is constant-initialised and never destroyed: variables are bound before main and
+// destroyed after it.
+constinit std::mutex lock;
+constinit table<entry_of_id> ids;
+constinit table<descriptor> descriptors;
+constinit std::uint32_t id_count = 0;
+constinit std::uint32_t descriptor_count = 0;
+constinit std::uint32_t first_free_id = none;
+constinit descriptor_indices* indices = nullptr;
+
+[[gnu::constructor]] void survive_fork() {
+    pthread_atfork([] { lock.lock(); }, [] { lock.unlock(); }, [] { lock.unlock(); });
+}
+
+std::uint32_t descriptor_of(key_type key) noexcept {
+    return static_cast<std::uint32_t>(key >> 24) & 0xFFFFF;
+}
+
+std::uint32_t intern(std::string_view name, const type_operations& operations) {
+    if (indices == nullptr)
+        indices = new descriptor_indices;
+    if (const auto found = indices->find({name, &operations}); found != indices->end())
+        return found->second;
+    if (descriptor_count == table_size) {
+        // A program that makes up a million names loses those of further variables once they are
+        // gone; nothing else.
+        const std::string_view lost = "?";
+        if (name == lost)
+            throw std::length_error("contextvars: more than 2^20 names and types of variables");
+        return intern(lost, operations);
+    }
+    descriptors.grow_to(descriptor_count);
+    auto characters = std::make_unique<char[]>(name.size() + 1);
+    std::memcpy(characters.get(), name.data(), name.size());
+    const std::string_view kept(characters.get(), name.size());
+    indices->emplace(std::pair(kept, &operations), descriptor_count);
+    static_cast<void>(characters.release());
+    descriptors[descriptor_count] = {kept, &operations};
+    return descriptor_count++;
+}
+
+std::uint32_t take_id() {
+    if (first_free_id != none)
+        return std::exchange(first_free_id, ids[first_free_id].next_free);
+    if (id_count == table_size)
+        throw std::length_error("contextvars: more than 2^20 variables are bound at once");
+    ids.grow_to(id_count);
+    return id_count++;
+}
+
+} // namespace
+
+std::string_view name_of(key_type key) noexcept { return descriptors[descriptor_of(key)].name; }
+
+const type_operations& operations_of_key(key_type key) noexcept {
+    return *descriptors[descriptor_of(key)].operations;
+}
+
+const void* variable_of(key_type key) noexcept {
+    const entry_of_id& entry = ids[static_cast<std::uint32_t>(key >> 4) & 0xFFFFF];
+    const void* variable = entry.variable.load(std::memory_order_acquire);
+    return entry.key.load(std::memory_order_acquire) == key ? variable : nullptr;
+}
+
+/// What a variable asks of the registry.
+struct registry {
+    static key_type assign_key(const variable& variable) {
+        const std::lock_guard guard(lock);
+        if (variable.key_.load(std::memory_order_relaxed) != unbound_key)
+            return variable.key_.load(std::memory_order_relaxed);
+        const std::uint32_t described = intern(variable.name_, *variable.operations_);
+        const std::uint32_t id = take_id();
+        entry_of_id& entry = ids[id];
+        ++entry.generation;
+        const key_type key = (variable.operations_->in_node ? 1U : 0U) | key_type{id} << 4 |
+                             key_type{described} << 24 | key_type{entry.generation} << 44;
+        entry.variable.store(&variable, std::memory_order_release);
+        entry.key.store(key, std::memory_order_release);
+        // Release: pairs with nothing that the library needs, but lets a variable that is shared
+        // without other synchronisation be used as soon as its key is seen.
+        variable.key_.store(key, std::memory_order_release);
+        return key;
+    }
+
+    static void retire(key_type key) noexcept {
+        const std::lock_guard guard(lock);
+        const std::uint32_t id = static_cast<std::uint32_t>(key >> 4) & 0xFFFFF;
+        entry_of_id& entry = ids[id];
+        entry.key.store(no_key, std::memory_order_release);
+        entry.variable.store(nullptr, std::memory_order_release);
+        if (entry.generation != last_generation) {
+            entry.next_free = first_free_id;
+            first_free_id = id;
+        }
+    }
+
+    static void copy_name(variable& variable, std::string_view name) {
+        if (name.empty())
+            return;
+        auto* characters = static_cast<char*>(::operator new(name.size()));
+        std::memcpy(characters, name.data(), name.size());
+        variable.name_ = {characters, name.size()};
+        variable.owns_name_ = true;
+    }
+
+    static void destroy(variable& variable) noexcept {
+        if (const key_type key = variable.key(); key != unbound_key)
+            retire(key);
+        if (variable.owns_name_)
+            ::operator delete(const_cast<char*>(variable.name_.data()));
+    }
+};
+
+void variable::copy_name(std::string_view name) { registry::copy_name(*this, name); }
+key_type variable::assign_key() const { return registry::assign_key(*this); }
+variable::~variable() { registry::destroy(*this); }
+
+} // namespace contextvars::inline v0::detail
