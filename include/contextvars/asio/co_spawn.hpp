@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+//
+// contextvars::co_spawn: Asio's, with the same signatures, for tasks that run in a copy of the
+// spawner's context, on an executor that carries contexts into everything started on it. Needed
+// once, for the first coroutine of a program; inside, Asio's own does as well (see docs/asio.md).
+//
+// With a context after the executor:
+//   Context&         the task runs in that very object, which is reserved for it until it ends
+//   Context&&,       the task begins with a copy of its bindings
+//   const Context&
+#ifndef CONTEXTVARS_ASIO_CO_SPAWN_HPP
+#define CONTEXTVARS_ASIO_CO_SPAWN_HPP
+
+#include <contextvars/asio/awaitable.hpp>
+#include <contextvars/asio/bind_context.hpp>
+#include <contextvars/asio/config.hpp>
+#include <contextvars/asio/context_executor.hpp>
+
+#include CONTEXTVARS_ASIO_HEADER(co_spawn.hpp)
+
+#include <exception>
+#include <type_traits>
+#include <utility>
+
+namespace contextvars::inline v0::inline CONTEXTVARS_ASIO_NAMESPACE {
+
+namespace asio_detail {
+
+struct spawn_access {
+    template <class T>
+    static void start_in(awaitable<T>& root, ext::flow flow) noexcept {
+        root.promise().start_in(std::move(flow));
+    }
+};
+
+template <class A>
+inline constexpr bool is_awaitable = false;
+template <class T>
+inline constexpr bool is_awaitable<awaitable<T>> = true;
+template <class T>
+inline constexpr bool is_awaitable<asio_awaitable<T>> = true;
+
+template <class T>
+awaitable<T> as_ours(awaitable<T> task) {
+    return task;
+}
+template <class T>
+awaitable<T> as_ours(asio_awaitable<T> task) {
+    co_return co_await std::move(task);
+}
+
+template <class A>
+using result_of_awaitable = typename A::value_type;
+
+/// A task that has its flow already: makes its coroutine when it is called, as the root of it.
+template <class F>
+struct task_in_flow {
+    ext::flow flow;
+    F function;
+
+    using result_type = result_of_awaitable<std::invoke_result_t<F&>>;
+
+    asio_awaitable<result_type> operator()() {
+        awaitable<result_type> task = [this] {
+            const ext::flow_scope scope(flow);
+            return as_ours(function());
+        }();
+        spawn_access::start_in(task, std::move(flow));
+        return task;
+    }
+};
+
+template <class A>
+struct given_awaitable {
+    A task;
+    A operator()() { return std::move(task); }
+};
+
+/// A plain completion handler runs in a copy of the spawner's context, as Python's
+/// add_done_callback has it; what other tokens stand for finds its context by itself.
+template <class T, class Token>
+decltype(auto) bound_if_handler(Token&& token) {
+    using signature_fits =
+        std::conditional_t<std::is_void_v<T>, std::is_invocable<std::decay_t<Token>&, std::exception_ptr>,
+                           std::is_invocable<std::decay_t<Token>&, std::exception_ptr, T>>;
+    if constexpr (signature_fits::value)
+        return bind_context(std::forward<Token>(token));
+    else
+        return std::forward<Token>(token);
+}
+
+template <class E, class F, class Token>
+auto spawn(const E& executor, ext::flow flow, F&& function, Token&& token) {
+    using function_type = std::decay_t<F>;
+    using result_type = typename task_in_flow<function_type>::result_type;
+    return net::co_spawn(asio_detail::capturing(executor),
+                         task_in_flow<function_type>{std::move(flow), std::forward<F>(function)},
+                         bound_if_handler<result_type>(std::forward<Token>(token)));
+}
+
+template <class T>
+concept spawnable = is_awaitable<std::remove_cvref_t<T>> ||
+                    is_awaitable<std::remove_cvref_t<std::invoke_result_t<T&>>>;
+
+template <class E>
+concept is_executor = net::execution::is_executor<E>::value;
+
+template <class T>
+auto as_function(T&& task) {
+    if constexpr (is_awaitable<std::remove_cvref_t<T>>)
+        return given_awaitable<std::remove_cvref_t<T>>{std::forward<T>(task)};
+    else
+        return std::decay_t<T>(std::forward<T>(task));
+}
+
+} // namespace asio_detail
+
+/// Starts a coroutine in a copy of the current context. `task` is an awaitable or a function that
+/// returns one, of this library or of Asio.
+/// Returns, throws, allocates: as asio::co_spawn with this token.
+template <asio_detail::is_executor E, class Task, class Token>
+auto co_spawn(const E& executor, Task&& task, Token&& token) {
+    return asio_detail::spawn(executor, ext::flow(),
+                              asio_detail::as_function(std::forward<Task>(task)),
+                              std::forward<Token>(token));
+}
+
+/// Starts a coroutine in `context` itself: what it sets is set there.
+/// Precondition: context outlives the task.
+/// Throws: RuntimeError where the context is entered or reserved.
+template <asio_detail::is_executor E, class Task, class Token>
+auto co_spawn(const E& executor, Context& context, Task&& task, Token&& token) {
+    return asio_detail::spawn(executor, ext::flow(context),
+                              asio_detail::as_function(std::forward<Task>(task)),
+                              std::forward<Token>(token));
+}
+
+/// Starts a coroutine in a copy of `context`.
+template <asio_detail::is_executor E, class Task, class Token>
+auto co_spawn(const E& executor, const Context& context, Task&& task, Token&& token) {
+    return asio_detail::spawn(executor, ext::flow(ext::snapshot(context)),
+                              asio_detail::as_function(std::forward<Task>(task)),
+                              std::forward<Token>(token));
+}
+template <asio_detail::is_executor E, class Task, class Token>
+auto co_spawn(const E& executor, Context&& context, Task&& task, Token&& token) {
+    return contextvars::co_spawn(executor, std::as_const(context), std::forward<Task>(task),
+                                 std::forward<Token>(token));
+}
+
+/// As above, on an execution context's executor.
+template <asio_detail::is_execution_context C, class... Rest>
+auto co_spawn(C& context, Rest&&... rest) {
+    return contextvars::co_spawn(context.get_executor(), std::forward<Rest>(rest)...);
+}
+
+} // namespace contextvars::inline v0::inline CONTEXTVARS_ASIO_NAMESPACE
+
+#endif

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+//
+// context_executor<E>: an executor like E, but what is submitted to it runs in a copy of the context
+// that is current at that moment. And contextvars::make_strand, for strands whose handlers each
+// run in their own context.
+//
+// When Asio starts an operation, it asks the handler's executor to track outstanding work: the
+// executor then returned holds a copy of the context, so that what completes later, from wherever,
+// runs in the context of the operation, not of the completer. (layer A)
+#ifndef CONTEXTVARS_ASIO_CONTEXT_EXECUTOR_HPP
+#define CONTEXTVARS_ASIO_CONTEXT_EXECUTOR_HPP
+
+#include <contextvars/asio/config.hpp>
+#include <contextvars/bind_context.hpp>
+
+#include CONTEXTVARS_ASIO_HEADER(any_io_executor.hpp)
+#include CONTEXTVARS_ASIO_HEADER(execution.hpp)
+#include CONTEXTVARS_ASIO_HEADER(execution_context.hpp)
+#include CONTEXTVARS_ASIO_HEADER(prefer.hpp)
+#include CONTEXTVARS_ASIO_HEADER(query.hpp)
+#include CONTEXTVARS_ASIO_HEADER(require.hpp)
+#include CONTEXTVARS_ASIO_HEADER(strand.hpp)
+
+#include <concepts>
+#include <type_traits>
+#include <utility>
+
+namespace contextvars::inline v0::inline CONTEXTVARS_ASIO_NAMESPACE {
+
+template <class E>
+class context_executor;
+
+namespace asio_detail {
+
+// any_io_executor asks for prefer_only<tracked_t>, everybody else for tracked_t.
+template <class P>
+inline constexpr bool asks_for_tracking = false;
+template <>
+inline constexpr bool asks_for_tracking<net::execution::outstanding_work_t::tracked_t> = true;
+template <class P>
+inline constexpr bool asks_for_tracking<net::execution::prefer_only<P>> = asks_for_tracking<P>;
+
+template <class E, class F>
+void submit(const E& executor, F&& function) {
+    // io_context's execute is private in older Asios unless deprecated parts are left out.
+    if constexpr (requires { executor.execute(std::forward<F>(function)); })
+        executor.execute(std::forward<F>(function));
+    else
+        net::execution::execute(executor, std::forward<F>(function));
+}
+
+/// E, with the context of an operation that it works for.
+template <class E>
+class tracking_executor {
+public:
+    tracking_executor(E inner, ext::snapshot captured) noexcept
+        : inner_(std::move(inner)), captured_(std::move(captured)) {}
+
+    template <class F>
+    void execute(F&& function) const {
+        asio_detail::submit(inner_, Bound<std::decay_t<F>>(captured_, std::forward<F>(function)));
+    }
+
+    template <class P>
+        requires net::can_query<const E&, P>::value
+    decltype(auto) query(const P& property) const
+        noexcept(net::is_nothrow_query<const E&, P>::value) {
+        return net::query(inner_, property);
+    }
+    template <class P>
+        requires net::can_require<const E&, P>::value
+    auto require(const P& property) const {
+        return with(net::require(inner_, property));
+    }
+    template <class P>
+        requires net::can_prefer<const E&, P>::value
+    auto prefer(const P& property) const {
+        return with(net::prefer(inner_, property));
+    }
+
+    // Two that hold different contexts are not interchangeable, whatever they hold them for.
+    friend bool operator==(const tracking_executor& a, const tracking_executor& b) noexcept {
+        return a.inner_ == b.inner_ && a.captured_.get() == b.captured_.get();
+    }
+    friend bool operator!=(const tracking_executor& a, const tracking_executor& b) noexcept {
+        return !(a == b);
+    }
+
+private:
+    template <class R>
+    tracking_executor<std::decay_t<R>> with(R&& inner) const {
+        return {std::forward<R>(inner), captured_};
+    }
+
+    E inner_;
+    ext::snapshot captured_;
+};
+
+} // namespace asio_detail
+
+/// Meets Asio's executor requirements wherever E does, and adds no allocation to E's.
+/// Threads: as E.
+template <class E>
+class context_executor {
+    static_assert(net::execution::is_executor<E>::value,
+                  "context_executor<E>: E is an executor, such as io_context::executor_type");
+
+public:
+    using inner_executor_type = E;
+
+    /// Precondition of the default constructor: E has one.
+    context_executor() = default;
+    explicit context_executor(E inner) noexcept : inner_(std::move(inner)) {}
+
+    const E& get_inner_executor() const noexcept { return inner_; }
+
+    /// Runs `function` on E in a copy of the context that is current now.
+    template <class F>
+    void execute(F&& function) const {
+        asio_detail::submit(inner_, bind_context(std::forward<F>(function)));
+    }
+
+    template <class P>
+        requires net::can_query<const E&, P>::value
+    decltype(auto) query(const P& property) const
+        noexcept(net::is_nothrow_query<const E&, P>::value) {
+        return net::query(inner_, property);
+    }
+    template <class P>
+        requires net::can_require<const E&, P>::value
+    auto require(const P& property) const {
+        return with<P>(net::require(inner_, property));
+    }
+    template <class P>
+        requires net::can_prefer<const E&, P>::value
+    auto prefer(const P& property) const {
+        return with<P>(net::prefer(inner_, property));
+    }
+
+    // Where E has them (strand, io_context's and thread_pool's executors).
+    auto context() const noexcept -> decltype(auto)
+        requires requires(const E& e) { e.context(); }
+    {
+        return inner_.context();
+    }
+    bool running_in_this_thread() const noexcept
+        requires requires(const E& e) { e.running_in_this_thread(); }
+    {
+        return inner_.running_in_this_thread();
+    }
+
+    friend bool operator==(const context_executor& a, const context_executor& b) noexcept {
+        return a.inner_ == b.inner_;
+    }
+    friend bool operator!=(const context_executor& a, const context_executor& b) noexcept {
+        return !(a == b);
+    }
+
+private:
+    template <class P, class R>
+    static auto with(R&& inner) {
+        if constexpr (asio_detail::asks_for_tracking<P>)
+            return asio_detail::tracking_executor<std::decay_t<R>>(std::forward<R>(inner),
+                                                              ext::snapshot::of_current());
+        else
+            return context_executor<std::decay_t<R>>(std::forward<R>(inner));
+    }
+
+    E inner_;
+};
+
+template <class E>
+context_executor(E) -> context_executor<E>;
+
+/// What `co_await this_coro::executor` yields in this library's awaitable: any_io_executor, but
+/// known to come from there, so that asio::make_strand makes of it a strand of the right shape.
+class executor : public net::any_io_executor {
+public:
+    executor() noexcept = default;
+    explicit executor(net::any_io_executor inner) noexcept
+        : net::any_io_executor(std::move(inner)) {}
+};
+
+namespace asio_detail {
+
+template <class E>
+inline constexpr bool is_context_executor = false;
+template <class E>
+inline constexpr bool is_context_executor<context_executor<E>> = true;
+template <>
+inline constexpr bool is_context_executor<executor> = true;
+// Whether an any_io_executor captures cannot be seen; one that a coroutine got does.
+template <>
+inline constexpr bool is_context_executor<net::any_io_executor> = true;
+
+/// A capturing executor like `executor`.
+template <class E>
+auto capturing(const E& executor) {
+    if constexpr (is_context_executor<E>)
+        return executor;
+    else
+        return context_executor<E>(executor);
+}
+
+template <class T>
+concept is_execution_context = std::derived_from<T, net::execution_context>;
+
+template <class E>
+const E& without_context(const E& executor) noexcept {
+    return executor;
+}
+template <class E>
+const E& without_context(const context_executor<E>& executor) noexcept {
+    return executor.get_inner_executor();
+}
+inline const net::any_io_executor& without_context(const executor& executor) noexcept {
+    return executor;
+}
+
+template <class E>
+using without_context_type =
+    std::remove_cvref_t<decltype(asio_detail::without_context(std::declval<const E&>()))>;
+
+} // namespace asio_detail
+
+/// Returns: a strand on `executor` of which every handler runs in the context in which it was
+/// submitted, or of its operation. (One invoker of a strand runs many handlers, so the capturing
+/// must be around the strand, not under it.)
+/// Throws: std::bad_alloc. Cost: as asio::make_strand.
+template <class E>
+    requires net::execution::is_executor<E>::value
+context_executor<net::strand<asio_detail::without_context_type<E>>> make_strand(const E& executor) {
+    return context_executor(net::strand<asio_detail::without_context_type<E>>(
+        asio_detail::without_context(executor)));
+}
+
+template <asio_detail::is_execution_context C>
+context_executor<net::strand<typename C::executor_type>> make_strand(C& context) {
+    return contextvars::make_strand(context.get_executor());
+}
+
+} // namespace contextvars::inline v0::inline CONTEXTVARS_ASIO_NAMESPACE
+
+// asio::make_strand on this library's executors: the shape that contextvars::make_strand gives.
+CONTEXTVARS_ASIO_BEGIN
+
+template <class E>
+class strand<contextvars::context_executor<E>> : public contextvars::context_executor<strand<E>> {
+public:
+    explicit strand(const contextvars::context_executor<E>& executor)
+        : contextvars::context_executor<strand<E>>(strand<E>(executor.get_inner_executor())) {}
+};
+
+template <>
+class strand<contextvars::executor>
+    : public contextvars::context_executor<strand<any_io_executor>> {
+public:
+    explicit strand(const contextvars::executor& executor)
+        : contextvars::context_executor<strand<any_io_executor>>(
+              strand<any_io_executor>(static_cast<const any_io_executor&>(executor))) {}
+};
+
+CONTEXTVARS_ASIO_END
+
+#endif
