@@ -121,7 +121,7 @@ struct context_access {
     static map* live_map(const Context& context) noexcept {
         if ((state(context) & entered) == 0)
             return nullptr;
-        map* live = get_map();
+        map* live = current_map();
         for (const frame* frame = top_frame(); frame != nullptr; frame = frame->previous) {
             if (frame->context == &context)
                 return live;
@@ -176,28 +176,12 @@ struct context_access {
 
     static Context of_current() noexcept {
         Context made;
-        put_bindings(made, capture(get_map()));
+        put_bindings(made, capture(current_map()));
         return made;
     }
 };
 
 namespace {
-
-void push(frame& frame, map* map) noexcept {
-    frame.previous = top_frame();
-    frame.previous_map = get_map();
-    set_top_frame(&frame);
-    set_map(map);
-}
-
-void pop(frame& frame, const char* where) noexcept {
-    if (top_frame() != &frame)
-        report_fatal({diagnostic_kind::left_out_of_order,
-                      "a context was left that is not the one entered last on this thread", {},
-                      frame.context, where});
-    set_top_frame(frame.previous);
-    set_map(frame.previous_map);
-}
 
 /// Leaves the context that `frame` entered, with the map it had last; puts that into the Context,
 /// where it is not the one that is there.
@@ -211,6 +195,13 @@ void publish(Context& context, map* last, map* published) noexcept {
 
 } // namespace
 
+void report_left_out_of_order(const frame& frame) noexcept {
+    report_fatal({diagnostic_kind::left_out_of_order,
+                  "a context was left, or a coroutine suspended, that is not the one entered last "
+                  "on this thread",
+                  {}, frame.context, "leave"});
+}
+
 entry::entry(Context& context) {
     frame_.identity = context_access::leave_idle(context, thread_number() | entered);
     frame_.context = &context;
@@ -219,23 +210,18 @@ entry::entry(Context& context) {
 }
 
 entry::~entry() {
-    map* last = get_map();
-    pop(frame_, "~entry");
+    map* last = pop(frame_);
     auto& context = const_cast<Context&>(*frame_.context);
     publish(context, last, frame_.published);
     context_access::set_state(context, frame_.identity << 2);
 }
 
-pinned_map pinned_map::of_current() noexcept { return pinned_map(capture(get_map())); }
 pinned_map::pinned_map(const Context& context) noexcept {
     if (map* live = context_access::live_map(context))
         map_ = detail::share(live);
     else
         map_ = context_access::share_bindings(context);
 }
-map* pinned_map::empty() noexcept { return empty_map(); }
-map* pinned_map::share(map* map) noexcept { return capture(map); }
-void pinned_map::release(map* map) noexcept { detail::release(map); }
 
 std::size_t snapshot_access::size(const snapshot& snapshot) noexcept {
     return snapshot.cells.size();
@@ -365,52 +351,31 @@ Context copy_context() noexcept { return context_access::of_current(); }
 
 namespace ext {
 
-using detail::get_map;
-
 flow::flow(Context& context) : flow(snapshot()) {
     frame_.identity = context_access::leave_idle(context, detail::reserved);
     frame_.context = &context;
     reserved_ = &context;
 }
 
-flow::flow(flow&& other) noexcept
-    : frame_(other.frame_), map_(std::move(other.map_)),
-      reserved_(std::exchange(other.reserved_, nullptr)) {}
-
-flow::~flow() {
-    if (running_)
+void flow::end() noexcept {
+    if (running())
         detail::report_fatal({diagnostic_kind::context_destroyed_while_entered,
                               "a flow was destroyed while it runs", {}, reserved_, "~flow"});
-    if (reserved_ != nullptr)
-        context_access::set_state(*reserved_, frame_.identity << 2);
+    context_access::set_state(*reserved_, frame_.identity << 2);
 }
 
-void flow::resume() noexcept {
-    running_ = true;
-    if (reserved_ == nullptr) {
-        detail::push(frame_, map_.take());
-        return;
-    }
+void flow::resume_reserved() noexcept {
     context_access::set_state(*reserved_, detail::thread_number() | detail::entered);
     frame_.published = context_access::published(*reserved_);
     detail::push(frame_, frame_.published);
 }
 
-void flow::suspend() noexcept {
-    detail::map* last = get_map();
-    detail::pop(frame_, "flow::suspend");
-    running_ = false;
-    if (reserved_ == nullptr) {
-        map_ = snapshot::adopt(last);
-        return;
-    }
+void flow::suspend_reserved(detail::map* last) noexcept {
     detail::publish(*reserved_, last, frame_.published);
     context_access::set_state(*reserved_, detail::reserved);
 }
 
-snapshot flow::copy() const noexcept {
-    return reserved_ == nullptr ? map_ : snapshot(*reserved_);
-}
+snapshot flow::copy_reserved() const noexcept { return snapshot(*reserved_); }
 
 } // namespace ext
 } // namespace contextvars::inline v0

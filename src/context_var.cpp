@@ -18,12 +18,12 @@ namespace {
 
 /// The current map, which from now on may be changed in place. Throws: std::bad_alloc.
 map* own_current_map(frame& frame) {
-    map* current = get_map();
+    map* current = current_map();
     // A map that its Context shows to other threads is not ours even if nobody else counts it.
     if (current != frame.published && unshared(*current))
         return current;
     map* made = clone(*current);
-    set_map(made);
+    set_current_map(made);
     // A published map stays with its Context; any other was ours to drop. Dropping it destroys no
     // value, since the clone has them all.
     if (current != frame.published)
@@ -35,19 +35,23 @@ cell& own_place_for(frame& frame, key_type key) {
     map* current = own_current_map(frame);
     struct keep_current { // growing replaces the map, also when what follows it throws
         map*& grown;
-        ~keep_current() { set_map(grown); }
+        ~keep_current() { set_current_map(grown); }
     } const keep{current};
     return place_for(current, key);
 }
 
 } // namespace
 
-undo bind(const variable& variable, const word& value) {
+void bind(const variable& variable, const word& value, undo& undo) {
     const key_type key = variable.bound_key();
     frame& frame = current_frame();
     cell& place = own_place_for(frame, key);
-    const replaced before = put(*get_map(), place, key, value);
-    return {key, identity_of(frame), before.value, before.had_value, false};
+    const replaced before = put(*current_map(), place, key, value);
+    undo.key = key;
+    undo.context = identity_of(frame);
+    undo.old_value = before.value;
+    undo.had_value = before.had_value;
+    undo.used = false;
 }
 
 reset_result unbind(key_type key, undo& undo) noexcept {
@@ -64,9 +68,9 @@ reset_result unbind(key_type key, undo& undo) noexcept {
         if (undo.had_value) {
             if (in_node(key))
                 share_node(undo.old_value); // the token goes on showing it
-            before = put(*get_map(), place, key, undo.old_value);
+            before = put(*current_map(), place, key, undo.old_value);
         } else if (place.key == key) {
-            before = remove(*get_map(), place);
+            before = remove(*current_map(), place);
         }
     } catch (const std::bad_alloc&) {
         return reset_result::no_memory;

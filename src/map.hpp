@@ -17,15 +17,6 @@ constexpr std::uint32_t id_of(key_type key) noexcept {
     return static_cast<std::uint32_t>(key >> 4) & 0xFFFFF;
 }
 
-struct empty_map_storage {
-    map head;
-    cell place;
-};
-extern constinit empty_map_storage the_empty_map;
-
-/// The map that every empty context shares. Never counted, never changed.
-constexpr map* empty_map() noexcept { return &the_empty_map.head; }
-
 /// Takes a reference. Never fails.
 map* share(map* map) noexcept;
 

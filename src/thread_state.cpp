@@ -25,6 +25,25 @@
 
 namespace contextvars::inline v0::detail {
 
+#if defined(CONTEXTVARS_SLOT_BY_CALL)
+
+namespace {
+constinit thread_local map* current_map_slot = empty_map();
+constinit thread_local frame* top_frame_slot = nullptr;
+} // namespace
+
+map* current_map() noexcept { return current_map_slot; }
+void set_current_map(map* map) noexcept { current_map_slot = map; }
+frame* top_frame() noexcept { return top_frame_slot; }
+void set_top_frame(frame* frame) noexcept { top_frame_slot = frame; }
+
+#else
+
+constinit thread_local map* current_map_slot = empty_map();
+constinit thread_local frame* top_frame_slot = nullptr;
+
+#endif
+
 namespace {
 
 /// Free blocks of the sizes 32, 64, … bytes, the last being that of a map of 64 cells.
@@ -99,7 +118,6 @@ struct thread_state {
     block_cache blocks;
 };
 
-constinit thread_local frame* top_frame_slot = nullptr;
 constinit thread_local thread_state* state_slot = nullptr;
 
 // Identities are handed to threads in blocks, so that no path of set() shares a counter.
@@ -131,13 +149,13 @@ void end_of_thread(void* state) noexcept {
     // Values' destructors may set again, and so bring a new base map; after a few rounds the rest
     // is left to the next call, for which this state stays.
     set_top_frame(nullptr);
-    for (int round = 0; get_map() != empty_map(); ++round) {
+    for (int round = 0; current_map() != empty_map(); ++round) {
         if (round == 4) {
             pthread_setspecific(end_key, state);
             return;
         }
-        map* last = get_map();
-        set_map(empty_map());
+        map* last = current_map();
+        set_current_map(empty_map());
         static_cast<thread_state*>(state)->base.identity = 0;
         release(last);
         set_top_frame(nullptr);
@@ -149,23 +167,6 @@ void end_of_thread(void* state) noexcept {
 
 } // namespace
 
-#if defined(CONTEXTVARS_SLOT_BY_CALL)
-
-namespace {
-constinit thread_local map* current_map_slot = empty_map();
-}
-map* current_map() noexcept { return current_map_slot; }
-
-#else
-
-constinit thread_local map* current_map_slot = empty_map();
-
-#endif
-
-map* get_map() noexcept { return current_map_slot; }
-void set_map(map* map) noexcept { current_map_slot = map; }
-frame* top_frame() noexcept { return top_frame_slot; }
-void set_top_frame(frame* frame) noexcept { top_frame_slot = frame; }
 
 frame& current_frame() {
     if (top_frame_slot == nullptr)

@@ -12,14 +12,6 @@
 
 namespace contextvars::inline v0::detail {
 
-/// The map that is current on this thread.
-map* get_map() noexcept;
-void set_map(map* map) noexcept;
-
-/// The frame entered last on this thread; nullptr stands for the base context.
-frame* top_frame() noexcept;
-void set_top_frame(frame* frame) noexcept;
-
 /// As top_frame(), but the base context's frame where there is no other. Throws: std::bad_alloc,
 /// the first time on a thread.
 frame& current_frame();

@@ -120,9 +120,10 @@ public:
         static_assert(std::is_constructible_v<T, Args&&...>,
                       "emplace(args...): the variable's type is not constructible from these");
         detail::new_word<T> value(std::forward<Args>(args)...);
-        const detail::undo undo = detail::bind(*this, value.get());
+        Token<T> token(*this);
+        detail::bind(*this, value.get(), token.undo_);
         value.taken_over();
-        return Token<T>(*this, undo);
+        return token;
     }
 
     /// Restores what the variable was before the set that made `token`: its value, or missing.

@@ -67,8 +67,7 @@ public:
     }
 
 private:
-    Token(const ContextVar<T>& variable, const detail::undo& undo) noexcept
-        : variable_(&variable), undo_(undo) {}
+    explicit Token(const ContextVar<T>& variable) noexcept : variable_(&variable) {}
 
     const ContextVar<T>* variable_;
     detail::undo undo_;

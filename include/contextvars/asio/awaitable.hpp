@@ -161,7 +161,9 @@ struct operation_in_flow {
     Operation operation;
     ext::flow* flow;
 
+    // Asio's awaitables also try to call what they await with a frame's address.
     template <class Token>
+        requires(!std::is_pointer_v<std::decay_t<Token>>)
     decltype(auto) operator()(Token&& token) {
         const ext::copy_scope scope(flow->copy());
         return std::move(operation)(std::forward<Token>(token));

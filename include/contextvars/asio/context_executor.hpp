@@ -49,6 +49,25 @@ void submit(const E& executor, F&& function) {
         net::execution::execute(executor, std::forward<F>(function));
 }
 
+/// A function that an executor calls once, in what was captured for it: the capture is moved into
+/// the call, where Bound would copy it.
+template <class F>
+class once {
+public:
+    template <class G>
+    once(ext::snapshot captured, G&& function)
+        : captured_(std::move(captured)), function_(std::forward<G>(function)) {}
+
+    void operator()() {
+        const ext::copy_scope scope(std::move(captured_));
+        std::move(function_)();
+    }
+
+private:
+    ext::snapshot captured_;
+    F function_;
+};
+
 /// E, with the context of an operation that it works for.
 template <class E>
 class tracking_executor {
@@ -58,7 +77,7 @@ public:
 
     template <class F>
     void execute(F&& function) const {
-        asio_detail::submit(inner_, Bound<std::decay_t<F>>(captured_, std::forward<F>(function)));
+        asio_detail::submit(inner_, once<std::decay_t<F>>(captured_, std::forward<F>(function)));
     }
 
     template <class P>
@@ -117,7 +136,7 @@ public:
     /// Runs `function` on E in a copy of the context that is current now.
     template <class F>
     void execute(F&& function) const {
-        asio_detail::submit(inner_, bind_context(std::forward<F>(function)));
+        asio_detail::submit(inner_, asio_detail::once<std::decay_t<F>>(ext::snapshot::of_current(), std::forward<F>(function)));
     }
 
     template <class P>

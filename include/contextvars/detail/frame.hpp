@@ -7,6 +7,7 @@
 #define CONTEXTVARS_DETAIL_FRAME_HPP
 
 #include <contextvars/config.hpp>
+#include <contextvars/detail/current.hpp>
 #include <contextvars/detail/map.hpp>
 #include <contextvars/detail/variable.hpp>
 
@@ -27,6 +28,26 @@ struct frame {
                                       ///< this thread reads it, but may not change it in place
 };
 
+/// Tells the diagnostics hook that `frame` is not the one entered last, and terminates.
+[[noreturn]] CONTEXTVARS_EXPORT void report_left_out_of_order(const frame& frame) noexcept;
+
+inline void push(frame& frame, map* map) noexcept {
+    frame.previous = top_frame();
+    frame.previous_map = current_map();
+    set_top_frame(&frame);
+    set_current_map(map);
+}
+
+/// Returns: the map that was current in the frame last.
+inline map* pop(const frame& frame) noexcept {
+    if (top_frame() != &frame) [[unlikely]]
+        report_left_out_of_order(frame);
+    map* last = current_map();
+    set_top_frame(frame.previous);
+    set_current_map(frame.previous_map);
+    return last;
+}
+
 /// Enters a Context for as long as it lives.
 class entry {
 public:
@@ -41,32 +62,41 @@ private:
     frame frame_;
 };
 
+/// As the functions of these names in src/map.hpp, for maps other than the empty one.
+CONTEXTVARS_EXPORT map* capture_bindings(map* map) noexcept;
+CONTEXTVARS_EXPORT void release_bindings(map* map) noexcept;
+
 /// A reference to a map: whoever holds one may read it, and nobody changes it in place.
 class pinned_map {
 public:
+    /// The empty map.
+    pinned_map() noexcept : map_(empty_map()) {}
     /// What copy_context() would hold.
-    CONTEXTVARS_EXPORT static pinned_map of_current() noexcept;
+    static pinned_map of_current() noexcept { return pinned_map(capture(current_map())); }
     /// What `context` holds: as of now on the thread that runs it, else as it was when entered.
     CONTEXTVARS_EXPORT explicit pinned_map(const Context& context) noexcept;
-    pinned_map() noexcept : pinned_map(empty()) {}
-    pinned_map(const pinned_map& other) noexcept : pinned_map(share(other.map_)) {}
-    pinned_map(pinned_map&& other) noexcept : map_(std::exchange(other.map_, empty())) {}
+
+    pinned_map(const pinned_map& other) noexcept : map_(capture(other.map_)) {}
+    pinned_map(pinned_map&& other) noexcept : map_(other.take()) {}
     pinned_map& operator=(pinned_map other) noexcept {
         std::swap(map_, other.map_);
         return *this;
     }
-    ~pinned_map() { release(map_); }
+    ~pinned_map() {
+        if (map_ != empty_map())
+            release_bindings(map_);
+    }
 
     map* get() const noexcept { return map_; }
-    map* take() noexcept { return std::exchange(map_, empty()); }
+    map* take() noexcept { return std::exchange(map_, empty_map()); }
     static pinned_map adopt(map* map) noexcept { return pinned_map(map); }
 
 private:
     explicit pinned_map(map* map) noexcept : map_(map) {}
 
-    CONTEXTVARS_EXPORT static map* empty() noexcept;
-    CONTEXTVARS_EXPORT static map* share(map* map) noexcept;
-    CONTEXTVARS_EXPORT static void release(map* map) noexcept;
+    static map* capture(map* map) noexcept {
+        return map == empty_map() ? map : capture_bindings(map);
+    }
 
     map* map_;
 };

@@ -58,6 +58,15 @@ struct map {
 };
 static_assert(sizeof(map) == 32 && sizeof(cell) == 16);
 
+struct empty_map_storage {
+    map head;
+    cell place;
+};
+extern CONTEXTVARS_EXPORT constinit empty_map_storage the_empty_map;
+
+/// The map that every empty context shares. Never counted, never changed.
+constexpr map* empty_map() noexcept { return &the_empty_map.head; }
+
 /// The cell of `key` in map.rest, which is not nullptr; or nullptr.
 CONTEXTVARS_EXPORT const cell* find_in_rest(const map& map, key_type key) noexcept;
 

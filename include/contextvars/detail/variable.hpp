@@ -83,8 +83,10 @@ struct undo {
 };
 
 /// Binds `variable` to `value` in the current context, which takes the value over.
+/// Fills in `undo` where it is to stay: copied from a result, it would be read by wide loads just
+/// after narrow stores, which the processor cannot forward.
 /// Throws: std::bad_alloc, std::length_error; then nothing has changed.
-[[nodiscard]] CONTEXTVARS_EXPORT undo bind(const variable& variable, const word& value);
+CONTEXTVARS_EXPORT void bind(const variable& variable, const word& value, undo& undo);
 
 /// Undoes what bind() did to the variable with this key. `undo` keeps a share of the old value, and
 /// is then used.

@@ -38,28 +38,51 @@ public:
     CONTEXTVARS_EXPORT explicit flow(Context& context);
 
     /// Precondition: other is not running.
-    CONTEXTVARS_EXPORT flow(flow&& other) noexcept;
+    flow(flow&& other) noexcept
+        : frame_(other.frame_), map_(std::move(other.map_)),
+          reserved_(std::exchange(other.reserved_, nullptr)) {}
     flow& operator=(flow&&) = delete;
 
-    /// Precondition: not running, unless the process is about to terminate.
-    CONTEXTVARS_EXPORT ~flow();
+    /// Destroying a flow that runs tells the diagnostics hook and terminates.
+    ~flow() {
+        if (reserved_ != nullptr || running_) [[unlikely]]
+            end();
+    }
 
     /// Makes the flow's context current on this thread. Precondition: not running.
-    CONTEXTVARS_EXPORT void resume() noexcept;
+    void resume() noexcept {
+        running_ = true;
+        if (reserved_ == nullptr) [[likely]]
+            detail::push(frame_, map_.take());
+        else
+            resume_reserved();
+    }
 
     /// Gives the thread back the context it had at resume(). Precondition: running on this thread.
     /// Where a context entered since was not left (a Context::enter guard held across a
     /// suspension), tells the diagnostics hook and terminates.
-    CONTEXTVARS_EXPORT void suspend() noexcept;
+    void suspend() noexcept {
+        detail::map* last = detail::pop(frame_);
+        running_ = false;
+        if (reserved_ == nullptr) [[likely]]
+            map_ = snapshot::adopt(last);
+        else
+            suspend_reserved(last);
+    }
 
     bool running() const noexcept { return running_; }
 
-    /// Returns: what the flow holds. Precondition: not running.
-    CONTEXTVARS_EXPORT snapshot copy() const noexcept;
+    /// Returns: a copy of what the flow holds. Precondition: not running.
+    snapshot copy() const noexcept { return reserved_ == nullptr ? map_ : copy_reserved(); }
 
 private:
+    CONTEXTVARS_EXPORT void end() noexcept;
+    CONTEXTVARS_EXPORT void resume_reserved() noexcept;
+    CONTEXTVARS_EXPORT void suspend_reserved(detail::map* last) noexcept;
+    CONTEXTVARS_EXPORT snapshot copy_reserved() const noexcept;
+
     detail::frame frame_;
-    snapshot map_;            // while suspended; with a reserved Context, nothing
+    snapshot map_; // while suspended; with a reserved Context, the empty one
     Context* reserved_ = nullptr;
     bool running_ = false;
 };
@@ -76,18 +99,16 @@ private:
     flow& flow_;
 };
 
-/// Runs what follows in a copy of what was captured, for as long as it lives.
+/// Runs what follows in what was captured, for as long as it lives.
 class copy_scope {
 public:
-    explicit copy_scope(snapshot captured) noexcept : flow_(std::move(captured)) {
-        flow_.resume();
-    }
+    explicit copy_scope(snapshot captured) noexcept { detail::push(frame_, captured.take()); }
     copy_scope(const copy_scope&) = delete;
     copy_scope& operator=(const copy_scope&) = delete;
-    ~copy_scope() { flow_.suspend(); }
+    ~copy_scope() { snapshot::adopt(detail::pop(frame_)); }
 
 private:
-    flow flow_;
+    detail::frame frame_;
 };
 
 } // namespace contextvars::inline v0::ext
