@@ -25,24 +25,20 @@
 
 namespace contextvars::inline v0::detail {
 
-#if defined(CONTEXTVARS_SLOT_BY_CALL)
-
+#if defined(CONTEXTVARS_SLOT_BY_CALL) || (defined(__clang__) && !defined(__x86_64__))
 namespace {
 constinit thread_local map* current_map_slot = empty_map();
 constinit thread_local frame* top_frame_slot = nullptr;
 } // namespace
-
-map* current_map() noexcept { return current_map_slot; }
-void set_current_map(map* map) noexcept { current_map_slot = map; }
-frame* top_frame() noexcept { return top_frame_slot; }
-void set_top_frame(frame* frame) noexcept { top_frame_slot = frame; }
-
 #else
-
 constinit thread_local map* current_map_slot = empty_map();
 constinit thread_local frame* top_frame_slot = nullptr;
-
 #endif
+
+map* load_current_map() noexcept { return current_map_slot; }
+void store_current_map(map* map) noexcept { current_map_slot = map; }
+frame* load_top_frame() noexcept { return top_frame_slot; }
+void store_top_frame(frame* frame) noexcept { top_frame_slot = frame; }
 
 namespace {
 
@@ -169,9 +165,9 @@ void end_of_thread(void* state) noexcept {
 
 
 frame& current_frame() {
-    if (top_frame_slot == nullptr)
-        top_frame_slot = &this_thread().base;
-    return *top_frame_slot;
+    if (top_frame() == nullptr)
+        set_top_frame(&this_thread().base);
+    return *top_frame();
 }
 
 identity_type identity_of(frame& frame) noexcept {

@@ -11,12 +11,23 @@ namespace contextvars::inline v0::detail {
 
 struct frame;
 
-#if defined(CONTEXTVARS_SLOT_BY_CALL)
+/// The same by a call: for whoever was built without the inline access below.
+CONTEXTVARS_EXPORT map* load_current_map() noexcept;
+CONTEXTVARS_EXPORT void store_current_map(map* map) noexcept;
+CONTEXTVARS_EXPORT frame* load_top_frame() noexcept;
+CONTEXTVARS_EXPORT void store_top_frame(frame* frame) noexcept;
 
-CONTEXTVARS_EXPORT map* current_map() noexcept;
-CONTEXTVARS_EXPORT void set_current_map(map* map) noexcept;
-CONTEXTVARS_EXPORT frame* top_frame() noexcept;
-CONTEXTVARS_EXPORT void set_top_frame(frame* frame) noexcept;
+// A coroutine that is resumed on another thread must read that thread's slot, so no compiler may
+// keep the slot's address across a suspension. g++ makes coroutines before it optimises, and does
+// not. clang makes them in between: clang 16 at -O2 does keep it (tests/hop shows it), so clang is
+// shown no address, but two instructions that it cannot see through; where those are not known for
+// the processor, a call.
+#if defined(CONTEXTVARS_SLOT_BY_CALL) || (defined(__clang__) && !defined(__x86_64__))
+
+inline map* current_map() noexcept { return load_current_map(); }
+inline void set_current_map(map* map) noexcept { store_current_map(map); }
+inline frame* top_frame() noexcept { return load_top_frame(); }
+inline void set_top_frame(frame* frame) noexcept { store_top_frame(frame); }
 
 #else
 
@@ -24,14 +35,51 @@ CONTEXTVARS_EXPORT void set_top_frame(frame* frame) noexcept;
 // __tls_get_addr does (the linker makes it local-exec in an executable that has the library in
 // it). With one more in src/thread_state.cpp they are three words, all that the library takes of
 // the static TLS space. Two objects, not one: an object of two words would be saved by one wide
-// load after two narrow stores, which the processor cannot forward.
-//
-// Their addresses are never kept: each use names the object itself, which after a coroutine has
-// moved is the new thread's.
-extern CONTEXTVARS_EXPORT constinit thread_local map* current_map_slot
-    __attribute__((tls_model("initial-exec"))); // never nullptr
-extern CONTEXTVARS_EXPORT constinit thread_local frame* top_frame_slot
-    __attribute__((tls_model("initial-exec")));
+// load after two narrow stores, which the processor cannot forward. They have names of their own
+// in the object file, so that the instructions can name them.
+extern CONTEXTVARS_EXPORT constinit thread_local map* current_map_slot __asm__(
+    "contextvars_v0_current_map") __attribute__((tls_model("initial-exec"))); // never nullptr
+extern CONTEXTVARS_EXPORT constinit thread_local frame* top_frame_slot __asm__(
+    "contextvars_v0_top_frame") __attribute__((tls_model("initial-exec")));
+
+#if defined(__clang__)
+
+// volatile keeps the reads in order with the writes and with calls. The writes name "memory" so
+// that what a frame holds is stored before the frame can be reached.
+inline map* current_map() noexcept {
+    map* map;
+    __asm__ volatile("movq contextvars_v0_current_map@gottpoff(%%rip), %0\n\t"
+                     "movq %%fs:(%0), %0"
+                     : "=r"(map));
+    return map;
+}
+inline void set_current_map(map* map) noexcept {
+    std::uintptr_t offset;
+    __asm__ volatile("movq contextvars_v0_current_map@gottpoff(%%rip), %0\n\t"
+                     "movq %1, %%fs:(%0)"
+                     : "=&r"(offset)
+                     : "r"(map)
+                     : "memory");
+}
+
+/// The frame entered last on this thread; nullptr stands for the base context.
+inline frame* top_frame() noexcept {
+    frame* frame;
+    __asm__ volatile("movq contextvars_v0_top_frame@gottpoff(%%rip), %0\n\t"
+                     "movq %%fs:(%0), %0"
+                     : "=r"(frame));
+    return frame;
+}
+inline void set_top_frame(frame* frame) noexcept {
+    std::uintptr_t offset;
+    __asm__ volatile("movq contextvars_v0_top_frame@gottpoff(%%rip), %0\n\t"
+                     "movq %1, %%fs:(%0)"
+                     : "=&r"(offset)
+                     : "r"(frame)
+                     : "memory");
+}
+
+#else
 
 inline map* current_map() noexcept { return current_map_slot; }
 inline void set_current_map(map* map) noexcept { current_map_slot = map; }
@@ -40,6 +88,7 @@ inline void set_current_map(map* map) noexcept { current_map_slot = map; }
 inline frame* top_frame() noexcept { return top_frame_slot; }
 inline void set_top_frame(frame* frame) noexcept { top_frame_slot = frame; }
 
+#endif
 #endif
 
 } // namespace contextvars::inline v0::detail

@@ -1,0 +1,24 @@
+function(contextvars_core_properties target)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  target_include_directories(${target} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  target_link_libraries(${target} PUBLIC Threads::Threads)
+  set_target_properties(${target} PROPERTIES
+    CXX_EXTENSIONS OFF
+    CXX_VISIBILITY_PRESET hidden
+    VISIBILITY_INLINES_HIDDEN ON
+    POSITION_INDEPENDENT_CODE ON) # an archive may go into a module
+  if(CONTEXTVARS_INITIAL_EXEC)
+    target_compile_options(${target} PRIVATE -ftls-model=initial-exec)
+  else()
+    target_compile_definitions(${target} PUBLIC CONTEXTVARS_SLOT_BY_CALL)
+  endif()
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL SHARED_LIBRARY)
+    target_compile_definitions(${target} PUBLIC CONTEXTVARS_SHARED PRIVATE CONTEXTVARS_BUILDING)
+    if(UNIX AND NOT APPLE)
+      # Threads end in this library's code, so it must stay.
+      target_link_options(${target} PRIVATE -Wl,-z,nodelete)
+    endif()
+  endif()
+endfunction()

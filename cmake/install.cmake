@@ -1,0 +1,33 @@
+include(CMakePackageConfigHelpers)
+
+set(contextvars_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/contextvars)
+set(contextvars_installed contextvars)
+if(TARGET contextvars_asio)
+  list(APPEND contextvars_installed contextvars_asio)
+endif()
+
+install(TARGETS ${contextvars_installed} EXPORT contextvarsTargets FILE_SET HEADERS)
+install(EXPORT contextvarsTargets NAMESPACE contextvars:: DESTINATION ${contextvars_package_dir})
+configure_package_config_file(cmake/contextvarsConfig.cmake.in contextvarsConfig.cmake
+  INSTALL_DESTINATION ${contextvars_package_dir})
+# 0.x: a minor version may change the interface.
+write_basic_package_version_file(contextvarsConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/contextvarsConfig.cmake
+              ${PROJECT_BINARY_DIR}/contextvarsConfigVersion.cmake
+        DESTINATION ${contextvars_package_dir})
+
+# Relocatable: the prefix is found from where the .pc file lies.
+file(RELATIVE_PATH contextvars_pc_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+set(contextvars_pc_cflags)
+if(BUILD_SHARED_LIBS)
+  string(APPEND contextvars_pc_cflags " -DCONTEXTVARS_SHARED")
+endif()
+if(NOT CONTEXTVARS_INITIAL_EXEC)
+  string(APPEND contextvars_pc_cflags " -DCONTEXTVARS_SLOT_BY_CALL")
+endif()
+set(contextvars_pc_libs)
+if(NOT BUILD_SHARED_LIBS)
+  set(contextvars_pc_libs " -pthread") # there is no shared library for which it would be private
+endif()
+configure_file(cmake/contextvars.pc.in contextvars.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/contextvars.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

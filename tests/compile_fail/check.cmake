@@ -1,0 +1,17 @@
+# Checks one pair. The first `// expect:` line of the source has the text that the error must have.
+set(command ${COMPILER} -std=c++20 -fsyntax-only -Werror=unused-result -I${INCLUDE})
+file(STRINGS ${SOURCE} expectation REGEX "^// expect: " LIMIT_COUNT 1)
+string(REGEX REPLACE "^// expect: *" "" expectation "${expectation}")
+
+execute_process(COMMAND ${command} -DMUST_COMPILE ${SOURCE} RESULT_VARIABLE status ERROR_VARIABLE errors)
+if(NOT status EQUAL 0)
+  message(FATAL_ERROR "the twin that must compile does not:\n${errors}")
+endif()
+execute_process(COMMAND ${command} ${SOURCE} RESULT_VARIABLE status ERROR_VARIABLE errors)
+if(status EQUAL 0)
+  message(FATAL_ERROR "compiles, but must not")
+endif()
+string(FIND "${errors}" "${expectation}" at)
+if(at EQUAL -1)
+  message(FATAL_ERROR "the error does not say '${expectation}':\n${errors}")
+endif()
