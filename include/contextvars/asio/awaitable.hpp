@@ -90,12 +90,12 @@ class awaitable_frame_base<contextvars::asio_detail::frame_access> {
 public:
     /// The frame to resume next; nullptr once the stack has gone to another handler.
     template <class Thread>
-    static contextvars::asio_detail::asio_frame_base* top(Thread& thread) noexcept {
-        if constexpr (requires { thread.entry_point(); }) {
-            auto* entry_point = thread.entry_point();
+    static contextvars::asio_detail::asio_frame_base* top(Thread& stack) noexcept {
+        if constexpr (requires { stack.entry_point(); }) {
+            auto* entry_point = stack.entry_point();
             return entry_point != nullptr ? entry_point->top_of_stack_ : nullptr;
         } else {
-            return thread.top_of_stack_;
+            return stack.top_of_stack_;
         }
     }
 };
@@ -298,20 +298,20 @@ private:
         // destroyed it: from the first resume() on, nothing of it is touched but its address.
         bool await_suspend(std::coroutine_handle<>) noexcept {
             using access = net::detail::awaitable_frame_base<frame_access>;
-            asio_thread& thread = *self.attached_thread_;
+            asio_thread& stack = *self.attached_thread_;
             const asio_frame_base* const caller = &self;
             self.push(other);
             self.flow_->suspend();
             const ext::copy_scope scope(self.flow_->copy());
             try {
                 do
-                    access::top(thread)->resume();
-                while (access::top(thread) != nullptr && access::top(thread) != caller);
+                    access::top(stack)->resume();
+                while (access::top(stack) != nullptr && access::top(stack) != caller);
             } catch (...) {
                 // Thrown by an initiation; with it went the handler that had the coroutine.
                 rethrow_from_run();
             }
-            return access::top(thread) == nullptr;
+            return access::top(stack) == nullptr;
         }
 
         U await_resume() {

@@ -16,10 +16,12 @@
 #include CONTEXTVARS_ASIO_HEADER(any_io_executor.hpp)
 #include CONTEXTVARS_ASIO_HEADER(execution.hpp)
 #include CONTEXTVARS_ASIO_HEADER(execution_context.hpp)
+#include CONTEXTVARS_ASIO_HEADER(io_context.hpp)
 #include CONTEXTVARS_ASIO_HEADER(prefer.hpp)
 #include CONTEXTVARS_ASIO_HEADER(query.hpp)
 #include CONTEXTVARS_ASIO_HEADER(require.hpp)
 #include CONTEXTVARS_ASIO_HEADER(strand.hpp)
+#include CONTEXTVARS_ASIO_HEADER(thread_pool.hpp)
 
 #include <concepts>
 #include <type_traits>
@@ -129,7 +131,10 @@ public:
 
     /// Precondition of the default constructor: E has one.
     context_executor() = default;
-    explicit context_executor(E inner) noexcept : inner_(std::move(inner)) {}
+    /// A template, so that no conversion to E is asked for: an any_io_executor would convert from a
+    /// context_executor, if that were an executor, and so on.
+    template <std::same_as<E> Inner>
+    explicit context_executor(Inner inner) noexcept : inner_(std::move(inner)) {}
 
     const E& get_inner_executor() const noexcept { return inner_; }
 
@@ -208,9 +213,6 @@ template <class E>
 inline constexpr bool is_context_executor<context_executor<E>> = true;
 template <>
 inline constexpr bool is_context_executor<executor> = true;
-// Whether an any_io_executor captures cannot be seen; one that a coroutine got does.
-template <>
-inline constexpr bool is_context_executor<net::any_io_executor> = true;
 
 /// A capturing executor like `executor`.
 template <class E>
@@ -219,6 +221,26 @@ auto capturing(const E& executor) {
         return executor;
     else
         return context_executor<E>(executor);
+}
+
+// The executor of an I/O object, which may hold anything, also one that captures already. What it
+// usually holds is wrapped inside; wrapping it whole costs allocations.
+inline net::any_io_executor capturing(const net::any_io_executor& executor) {
+    net::any_io_executor made;
+    const auto holds = [&]<class E>(std::type_identity<E>) {
+        if (executor.template target<context_executor<E>>() != nullptr)
+            made = executor;
+        else if (const E* inner = executor.template target<E>())
+            made = context_executor<E>(*inner);
+        return static_cast<bool>(made);
+    };
+    using io_executor = net::io_context::executor_type;
+    using pool_executor = net::thread_pool::executor_type;
+    if (!holds(std::type_identity<io_executor>{}) && !holds(std::type_identity<pool_executor>{}) &&
+        !holds(std::type_identity<net::strand<io_executor>>{}) &&
+        !holds(std::type_identity<net::strand<pool_executor>>{}))
+        made = context_executor<net::any_io_executor>(executor);
+    return made;
 }
 
 template <class T>

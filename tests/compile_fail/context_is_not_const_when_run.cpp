@@ -1,0 +1,11 @@
+// expect: const
+// SPDX-License-Identifier: MIT
+#include <contextvars/contextvars.hpp>
+
+void f(const contextvars::Context& context) {
+#ifdef MUST_COMPILE
+    context.copy().size();
+#else
+    context.run([] {});
+#endif
+}

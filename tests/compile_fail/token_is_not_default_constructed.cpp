@@ -1,0 +1,13 @@
+// expect: no matching
+// SPDX-License-Identifier: MIT
+#include <contextvars/contextvars.hpp>
+
+contextvars::ContextVar<int> v{"v"};
+
+void f() {
+#ifdef MUST_COMPILE
+    contextvars::Token<int> token{v.set(1)};
+#else
+    contextvars::Token<int> token{};
+#endif
+}

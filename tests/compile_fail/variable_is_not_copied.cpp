@@ -1,0 +1,10 @@
+// expect: deleted
+// SPDX-License-Identifier: MIT
+#include <contextvars/contextvars.hpp>
+
+contextvars::ContextVar<int> a{"a"};
+#ifdef MUST_COMPILE
+contextvars::ContextVar<int>& b = a;
+#else
+contextvars::ContextVar<int> b = a;
+#endif

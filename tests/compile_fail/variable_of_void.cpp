@@ -1,0 +1,9 @@
+// expect: stores objects
+// SPDX-License-Identifier: MIT
+#include <contextvars/contextvars.hpp>
+
+#ifdef MUST_COMPILE
+contextvars::ContextVar<void*> v{"v"};
+#else
+contextvars::ContextVar<void> v{"v"};
+#endif

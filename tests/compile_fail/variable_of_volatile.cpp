@@ -1,0 +1,9 @@
+// expect: volatile
+// SPDX-License-Identifier: MIT
+#include <contextvars/contextvars.hpp>
+
+#ifdef MUST_COMPILE
+contextvars::ContextVar<int> v{"v"};
+#else
+contextvars::ContextVar<volatile int> v{"v"};
+#endif

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT
+#include <contextvars/bind_context.hpp>
+
+#include <contextvars/contextvars.hpp>
+
+#include "support/counted.hpp"
+#include "support/isolated.hpp"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <future>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace cv = contextvars;
+using contextvars_tests::Counted;
+using contextvars_tests::isolated;
+using contextvars_tests::NothingLeaks;
+using BindContextTest = contextvars_tests::Isolated;
+
+TEST_F(BindContextTest, carries_what_was_current_when_it_was_called) {
+    cv::ContextVar<int> v{"v"};
+    v.set(1);
+    auto bound = cv::bind_context([&] { return v.get(); });
+    v.set(2);
+    EXPECT_EQ(bound(), 1);
+    isolated([&] { EXPECT_EQ(bound(), 1); });
+    std::thread([&] { EXPECT_EQ(bound(), 1); }).join();
+}
+
+TEST_F(BindContextTest, carries_an_empty_context_as_well) {
+    cv::ContextVar<int> v{"v"};
+    auto bound = cv::bind_context([&] { return v.try_get() == nullptr; });
+    v.set(1);
+    EXPECT_TRUE(bound());
+}
+
+TEST_F(BindContextTest, runs_every_call_in_a_fresh_copy) {
+    cv::ContextVar<int> number{"number"};
+    cv::ContextVar<std::string> text{"text"};
+    number.set(1);
+    auto bound = cv::bind_context([&] {
+        EXPECT_EQ(number.get(), 1);
+        EXPECT_EQ(text.try_get(), nullptr);
+        number.set(2);
+        text.set("call");
+    });
+    bound();
+    bound();
+    EXPECT_EQ(number.get(), 1);
+    EXPECT_EQ(text.try_get(), nullptr);
+}
+
+TEST_F(BindContextTest, can_be_called_from_within_its_own_call) {
+    cv::ContextVar<int> depth{"depth"};
+    depth.set(0);
+    std::function<void(int)> bound = cv::bind_context([&](int left) {
+        EXPECT_EQ(depth.get(), 0);
+        depth.set(left);
+        if (left > 0) {
+            bound(left - 1);
+        }
+        EXPECT_EQ(depth.get(), left);
+    });
+    bound(5);
+}
+
+TEST_F(BindContextTest, makes_the_parents_tokens_foreign) {
+    cv::ContextVar<int> v{"v"};
+    auto token = v.set(1);
+    auto bound = cv::bind_context([&] { return v.try_reset(token); });
+    EXPECT_EQ(bound(), cv::reset_result::wrong_context);
+    EXPECT_EQ(v.try_reset(token), cv::reset_result::ok);
+}
+
+TEST_F(BindContextTest, makes_the_tokens_of_one_call_foreign_to_the_next) {
+    cv::ContextVar<int> v{"v"};
+    std::vector<cv::Token<int>> tokens;
+    auto bound = cv::bind_context([&] {
+        for (auto& token : tokens) {
+            EXPECT_EQ(v.try_reset(token), cv::reset_result::wrong_context);
+        }
+        tokens.push_back(v.set(1));
+    });
+    for (int i = 0; i < 10; ++i) {
+        bound();
+    }
+}
+
+TEST_F(BindContextTest, uses_the_bindings_of_a_given_context) {
+    cv::ContextVar<int> v{"v"};
+    v.set(1);
+    cv::Context context;
+    context.run([&] { v.set(2); });
+    auto from_lvalue = cv::bind_context(context, [&] { return v.get(); });
+    auto from_const = cv::bind_context(std::as_const(context), [&] { return v.get(); });
+    auto from_rvalue = cv::bind_context(context.copy(), [&] { return v.get(); });
+    EXPECT_EQ(from_lvalue(), 2);
+    EXPECT_EQ(from_const(), 2);
+    EXPECT_EQ(from_rvalue(), 2);
+}
+
+TEST_F(BindContextTest, takes_a_copy_of_a_given_context) {
+    cv::ContextVar<int> v{"v"};
+    cv::Context context;
+    context.run([&] { v.set(1); });
+    auto bound = cv::bind_context(context, [&] {
+        const int seen = v.get();
+        v.set(100);
+        return seen;
+    });
+    context.run([&] {
+        v.set(2);
+        EXPECT_EQ(bound(), 1) << "also while the given context is entered";
+    });
+    EXPECT_EQ(*context.get(v), 2);
+}
+
+TEST_F(BindContextTest, changes_nothing_in_what_is_bound_already) {
+    cv::ContextVar<int> v{"v"};
+    v.set(1);
+    auto inner = cv::bind_context([&] { return v.get(); });
+    v.set(2);
+    auto outer = cv::bind_context(inner);
+    auto through_context = cv::bind_context(cv::Context(), inner);
+    EXPECT_EQ(outer(), 1);
+    EXPECT_EQ(through_context(), 1);
+    EXPECT_EQ(cv::bind_context(cv::bind_context(std::move(inner)))(), 1);
+}
+
+TEST_F(BindContextTest, forwards_arguments_and_results) {
+    auto bound = cv::bind_context([](int& a, std::unique_ptr<int> b) -> int& {
+        a += *b;
+        return a;
+    });
+    int value = 1;
+    int& result = bound(value, std::make_unique<int>(2));
+    EXPECT_EQ(&result, &value);
+    EXPECT_EQ(value, 3);
+    auto moves = cv::bind_context([](std::unique_ptr<int> p) { return p; });
+    EXPECT_EQ(*moves(std::make_unique<int>(4)), 4);
+}
+
+TEST_F(BindContextTest, takes_an_f_that_can_only_be_moved) {
+    auto bound = cv::bind_context([p = std::make_unique<int>(3)] { return *p; });
+    static_assert(!std::is_copy_constructible_v<decltype(bound)>);
+    auto moved = std::move(bound);
+    EXPECT_EQ(moved(), 3);
+}
+
+TEST_F(BindContextTest, is_copyable_where_f_is) {
+    cv::ContextVar<int> v{"v"};
+    v.set(1);
+    auto bound = cv::bind_context([&] { return v.get(); });
+    const std::function<int()> erased = bound;
+    auto copy = bound;
+    v.set(2);
+    EXPECT_EQ(erased() + copy() + bound(), 3);
+}
+
+TEST_F(BindContextTest, is_callable_as_const_where_f_is) {
+    const auto bound = cv::bind_context([] { return 1; });
+    EXPECT_EQ(bound(), 1);
+    int calls = 0;
+    auto counting = cv::bind_context([calls]() mutable { return ++calls; });
+    static_assert(!std::is_invocable_v<const decltype(counting)&>);
+    EXPECT_EQ(counting(), 1);
+    EXPECT_EQ(counting(), 2);
+}
+
+TEST_F(BindContextTest, calls_f_with_its_own_value_category) {
+    struct F {
+        char operator()() & { return 'l'; }
+        char operator()() const& { return 'c'; }
+        char operator()() && { return 'r'; }
+    };
+    auto bound = cv::bind_context(F());
+    EXPECT_EQ(bound(), 'l');
+    EXPECT_EQ(std::as_const(bound)(), 'c');
+    EXPECT_EQ(std::move(bound)(), 'r');
+}
+
+TEST_F(BindContextTest, is_noexcept_where_f_is) {
+    auto never = cv::bind_context([](int) noexcept {});
+    auto maybe = cv::bind_context([](int) {});
+    static_assert(noexcept(never(1)));
+    static_assert(!noexcept(maybe(1)));
+    static_assert(std::is_invocable_v<decltype(maybe)&, int>);
+    static_assert(!std::is_invocable_v<decltype(maybe)&, std::string>, "it is SFINAE-friendly");
+}
+
+TEST_F(BindContextTest, takes_functions_and_members) {
+    struct S {
+        int twice(int x) const { return 2 * x; }
+    };
+    auto member = cv::bind_context(&S::twice);
+    EXPECT_EQ(member(S(), 4), 8);
+    auto function = cv::bind_context(+[](int x) { return x + 1; });
+    EXPECT_EQ(function(1), 2);
+}
+
+TEST_F(BindContextTest, gives_back_the_callers_context_when_f_throws) {
+    cv::ContextVar<int> v{"v"};
+    v.set(1);
+    auto bound = cv::bind_context([&] {
+        v.set(2);
+        throw std::logic_error("mine");
+    });
+    EXPECT_THROW(bound(), std::logic_error);
+    EXPECT_EQ(v.get(), 1);
+    EXPECT_THROW(bound(), std::logic_error);
+}
+
+TEST_F(BindContextTest, holds_on_to_captured_values_until_it_is_destroyed) {
+    const NothingLeaks leaks;
+    {
+        cv::ContextVar<Counted> v{"v"};
+        auto bound = isolated([&] {
+            v.set(Counted(1));
+            return cv::bind_context([&] { return v.get().value; });
+        });
+        EXPECT_FALSE(leaks.holds());
+        EXPECT_EQ(bound(), 1);
+    }
+    EXPECT_TRUE(leaks.holds());
+}
+
+TEST_F(BindContextTest, may_be_destroyed_by_its_own_call) {
+    cv::ContextVar<std::string> v{"v"};
+    v.set("a text that is too long for the small string buffer");
+    const cv::ContextVar<std::string>* variable = &v;
+    using function = std::function<void()>;
+    auto* bound = new function;
+    std::string seen;
+    std::string* out = &seen;
+    *bound = cv::bind_context([variable, bound, out] {
+        const auto* kept_variable = variable;
+        auto* kept_out = out;
+        delete bound;
+        *kept_out = kept_variable->get();
+    });
+    v.set("other");
+    (*bound)();
+    EXPECT_EQ(seen, "a text that is too long for the small string buffer");
+    EXPECT_EQ(v.get(), "other");
+}
+
+TEST_F(BindContextTest, serves_thread_and_async) {
+    cv::ContextVar<int> v{"v"};
+    v.set(1);
+    int seen = 0;
+    std::thread(cv::bind_context([&](int x) { seen = v.get() + x; }), 10).join();
+    EXPECT_EQ(seen, 11);
+    auto future = std::async(std::launch::async, cv::bind_context([&] { return v.get(); }));
+    EXPECT_EQ(future.get(), 1);
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+//
+// Misuse that cannot throw: what the hook is told, and what ends the program.
+#include <contextvars/diagnostics.hpp>
+
+#include <contextvars/contextvars.hpp>
+
+#include "support/isolated.hpp"
+#include "support/recorded_diagnostics.hpp"
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <string>
+#include <thread>
+#include <type_traits>
+
+namespace cv = contextvars;
+using contextvars_tests::isolated;
+using contextvars_tests::RecordedDiagnostics;
+
+static_assert(std::is_same_v<cv::diagnostics_hook, void (*)(const cv::diagnostic&) noexcept>);
+static_assert(noexcept(cv::set_diagnostics_hook(nullptr)));
+
+namespace {
+
+using entered = decltype(std::declval<cv::Context&>().enter());
+
+void first_hook(const cv::diagnostic&) noexcept {}
+void second_hook(const cv::diagnostic&) noexcept {}
+
+/// Writes what it is told so that a death test can read it.
+void telling_hook(const cv::diagnostic& d) noexcept {
+    const char* kind = d.kind == cv::diagnostic_kind::left_out_of_order ? "left_out_of_order"
+                       : d.kind == cv::diagnostic_kind::context_destroyed_while_entered
+                           ? "context_destroyed_while_entered"
+                           : "another kind";
+    std::fprintf(stderr, "hook: %s %p %s\n", kind, d.context, std::string(d.what).c_str());
+}
+
+void leave_out_of_order() {
+    cv::Context a;
+    cv::Context b;
+    auto* in_a = new entered(a.enter());
+    auto* in_b = new entered(b.enter());
+    delete in_a;
+    delete in_b;
+}
+
+void leave_on_another_thread() {
+    cv::Context context;
+    auto* guard = new entered(context.enter());
+    std::thread([&] { delete guard; }).join();
+}
+
+void leave_on_another_thread_that_entered_something_itself() {
+    cv::Context a;
+    cv::Context b;
+    auto* guard = new entered(a.enter());
+    std::thread([&] { b.run([&] { delete guard; }); }).join();
+}
+
+void leave_inside_run() {
+    cv::Context a;
+    cv::Context b;
+    auto* guard = new entered(a.enter());
+    b.run([&] { delete guard; });
+}
+
+void destroy_while_entered() {
+    auto* context = new cv::Context;
+    auto* guard = new entered(context->enter());
+    delete context;
+    delete guard;
+}
+
+void destroy_inside_run() {
+    auto* context = new cv::Context;
+    context->run([&] { delete context; });
+}
+
+void destroy_on_another_thread_while_entered() {
+    auto* context = new cv::Context;
+    context->run([&] { std::thread([&] { delete context; }).join(); });
+}
+
+void destroy_while_another_is_entered_inside() {
+    auto* outer = new cv::Context;
+    cv::Context inner;
+    outer->run([&] { inner.run([&] { delete outer; }); });
+}
+
+class DiagnosticsDeathTest : public ::testing::Test {
+protected:
+    void SetUp() override { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
+};
+
+} // namespace
+
+using DiagnosticsTest = contextvars_tests::Isolated;
+
+TEST_F(DiagnosticsTest, give_back_the_hook_before) {
+    const auto original = cv::set_diagnostics_hook(&first_hook);
+    EXPECT_EQ(cv::set_diagnostics_hook(&second_hook), &first_hook);
+    EXPECT_EQ(cv::set_diagnostics_hook(original), &second_hook);
+    EXPECT_EQ(cv::set_diagnostics_hook(original), original);
+}
+
+TEST_F(DiagnosticsTest, of_a_scope_are_written_to_standard_error_in_one_line_by_default) {
+    cv::ContextVar<int> v{"noisy"};
+    auto* scope = new auto(v.scoped(1));
+    testing::internal::CaptureStderr();
+    isolated([&] { delete scope; });
+    const std::string text = testing::internal::GetCapturedStderr();
+    EXPECT_CONTAINS(text, "noisy");
+    ASSERT_FALSE(text.empty());
+    EXPECT_EQ(text.find('\n'), text.size() - 1) << text;
+}
+
+TEST_F(DiagnosticsTest, of_a_scope_name_the_variable_and_a_context) {
+    const RecordedDiagnostics diagnostics;
+    cv::ContextVar<int> v{"noisy"};
+    auto* scope = new auto(v.scoped(1));
+    isolated([&] { delete scope; });
+    const auto told = diagnostics.all();
+    ASSERT_EQ(told.size(), 1u);
+    EXPECT_EQ(told[0].kind, cv::diagnostic_kind::scope_not_restored);
+    EXPECT_EQ(told[0].variable, "noisy");
+    EXPECT_FALSE(told[0].what.empty());
+}
+
+TEST_F(DiagnosticsTest, let_the_hook_use_the_library) {
+    static cv::ContextVar<int> counter{"counter", 0};
+    cv::ContextVar<int> v{"v"};
+    const auto original = cv::set_diagnostics_hook([](const cv::diagnostic&) noexcept {
+        counter.set(counter.get() + 1);
+        isolated([] { counter.set(100); });
+        static_cast<void>(cv::copy_context());
+    });
+    auto* scope = new auto(cv::scoped(v.to(1)));
+    isolated([&] {
+        delete scope;
+        EXPECT_EQ(counter.get(), 1);
+    });
+    cv::set_diagnostics_hook(original);
+}
+
+TEST_F(DiagnosticsDeathTest, leaving_out_of_order_terminates) {
+    EXPECT_DEATH(leave_out_of_order(), "[Cc]ontext");
+}
+
+TEST_F(DiagnosticsDeathTest, leaving_on_another_thread_terminates) {
+    EXPECT_DEATH(leave_on_another_thread(), "[Cc]ontext");
+    EXPECT_DEATH(leave_on_another_thread_that_entered_something_itself(), "[Cc]ontext");
+}
+
+TEST_F(DiagnosticsDeathTest, leaving_by_guard_inside_another_run_terminates) {
+    EXPECT_DEATH(leave_inside_run(), "[Cc]ontext");
+}
+
+TEST_F(DiagnosticsDeathTest, destroying_an_entered_context_terminates) {
+    EXPECT_DEATH(destroy_while_entered(), "[Cc]ontext");
+    EXPECT_DEATH(destroy_inside_run(), "[Cc]ontext");
+    EXPECT_DEATH(destroy_on_another_thread_while_entered(), "[Cc]ontext");
+    EXPECT_DEATH(destroy_while_another_is_entered_inside(), "[Cc]ontext");
+}
+
+TEST_F(DiagnosticsDeathTest, the_hook_is_told_before_the_program_ends) {
+    EXPECT_DEATH(
+        {
+            cv::set_diagnostics_hook(&telling_hook);
+            leave_out_of_order();
+        },
+        "hook: left_out_of_order 0x");
+    EXPECT_DEATH(
+        {
+            cv::set_diagnostics_hook(&telling_hook);
+            destroy_while_entered();
+        },
+        "hook: context_destroyed_while_entered 0x");
+}
+
+TEST_F(DiagnosticsDeathTest, the_end_is_std_terminate) {
+    const auto ends_with_7 = [](void (*misuse)()) {
+        std::set_terminate([] { std::_Exit(7); });
+        misuse();
+    };
+    EXPECT_EXIT(ends_with_7(&leave_out_of_order), testing::ExitedWithCode(7), "");
+    EXPECT_EXIT(ends_with_7(&leave_on_another_thread), testing::ExitedWithCode(7), "");
+    EXPECT_EXIT(ends_with_7(&destroy_while_entered), testing::ExitedWithCode(7), "");
+    EXPECT_EXIT(ends_with_7(&destroy_inside_run), testing::ExitedWithCode(7), "");
+}

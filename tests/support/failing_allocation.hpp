@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+//
+// Replaces the global operator new of the test program that includes this, so that a test can
+// count allocations and make the n-th one fail. Counts and failures concern the calling thread only.
+//
+// The replacements are weak, as those of the standard library are: several files of one program
+// may include this.
+#ifndef CONTEXTVARS_TESTS_SUPPORT_FAILING_ALLOCATION_HPP
+#define CONTEXTVARS_TESTS_SUPPORT_FAILING_ALLOCATION_HPP
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+#include <utility>
+
+namespace contextvars_tests {
+
+struct allocations {
+    static inline thread_local long total = 0;  ///< so far, on this thread
+    static inline thread_local long countdown = 0; ///< the allocation that brings it to 0 fails
+    static inline thread_local bool failed = false;
+    static inline thread_local void (*after_each)() = nullptr; ///< called after new and after delete
+
+    static void done() {
+        if (after_each != nullptr) {
+            after_each();
+        }
+    }
+    static bool next_one_fails() noexcept {
+        ++total;
+        if (countdown == 0 || --countdown != 0) {
+            return false;
+        }
+        failed = true;
+        return true;
+    }
+};
+
+/// How many allocations f makes on this thread.
+template <class F>
+long allocations_of(F&& f) {
+    const long before = allocations::total;
+    std::forward<F>(f)();
+    return allocations::total - before;
+}
+
+/// Makes the n-th allocation on this thread fail while it lives.
+class FailingAllocation {
+public:
+    explicit FailingAllocation(long n) {
+        allocations::failed = false;
+        allocations::countdown = n;
+    }
+    ~FailingAllocation() { allocations::countdown = 0; }
+    FailingAllocation(const FailingAllocation&) = delete;
+    FailingAllocation& operator=(const FailingAllocation&) = delete;
+
+    static bool happened() { return allocations::failed; }
+};
+
+/// Calls trial(n) for n = 1, 2, … until a trial makes fewer than n allocations. A trial arms
+/// FailingAllocation(n) around what it tests, and checks what must hold afterwards.
+/// Returns how many allocations there were to fail.
+template <class Trial>
+long for_every_failing_allocation(Trial&& trial) {
+    for (long n = 1; n < 100000; ++n) {
+        allocations::failed = false;
+        trial(n);
+        if (!allocations::failed) {
+            return n - 1;
+        }
+        if (::testing::Test::HasFatalFailure()) {
+            return n;
+        }
+    }
+    ADD_FAILURE() << "the trial never stops allocating";
+    return -1;
+}
+
+namespace detail {
+inline void* allocate(std::size_t size) noexcept {
+    return allocations::next_one_fails() ? nullptr : std::malloc(size == 0 ? 1 : size);
+}
+inline void* allocate(std::size_t size, std::align_val_t alignment) noexcept {
+    const auto step = static_cast<std::size_t>(alignment);
+    const std::size_t rounded = (size + step - 1) / step * step;
+    return allocations::next_one_fails() ? nullptr
+                                         : std::aligned_alloc(step, rounded == 0 ? step : rounded);
+}
+inline void* or_throw(void* memory) {
+    allocations::done();
+    return memory != nullptr ? memory : throw std::bad_alloc();
+}
+inline void deallocate(void* memory) noexcept {
+    std::free(memory);
+    allocations::done();
+}
+} // namespace detail
+} // namespace contextvars_tests
+
+#define CONTEXTVARS_TESTS_REPLACED [[gnu::weak, gnu::noinline]]
+
+CONTEXTVARS_TESTS_REPLACED void* operator new(std::size_t size) {
+    return contextvars_tests::detail::or_throw(contextvars_tests::detail::allocate(size));
+}
+CONTEXTVARS_TESTS_REPLACED void* operator new[](std::size_t size) {
+    return contextvars_tests::detail::or_throw(contextvars_tests::detail::allocate(size));
+}
+CONTEXTVARS_TESTS_REPLACED void* operator new(std::size_t size, std::align_val_t alignment) {
+    return contextvars_tests::detail::or_throw(
+        contextvars_tests::detail::allocate(size, alignment));
+}
+CONTEXTVARS_TESTS_REPLACED void* operator new[](std::size_t size, std::align_val_t alignment) {
+    return contextvars_tests::detail::or_throw(
+        contextvars_tests::detail::allocate(size, alignment));
+}
+CONTEXTVARS_TESTS_REPLACED void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+    return contextvars_tests::detail::allocate(size);
+}
+CONTEXTVARS_TESTS_REPLACED void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
+    return contextvars_tests::detail::allocate(size);
+}
+CONTEXTVARS_TESTS_REPLACED void* operator new(std::size_t size, std::align_val_t alignment,
+                                              const std::nothrow_t&) noexcept {
+    return contextvars_tests::detail::allocate(size, alignment);
+}
+CONTEXTVARS_TESTS_REPLACED void* operator new[](std::size_t size, std::align_val_t alignment,
+                                                const std::nothrow_t&) noexcept {
+    return contextvars_tests::detail::allocate(size, alignment);
+}
+CONTEXTVARS_TESTS_REPLACED void operator delete(void* p) noexcept {
+    contextvars_tests::detail::deallocate(p);
+}
+CONTEXTVARS_TESTS_REPLACED void operator delete[](void* p) noexcept {
+    contextvars_tests::detail::deallocate(p);
+}
+CONTEXTVARS_TESTS_REPLACED void operator delete(void* p, std::size_t) noexcept {
+    contextvars_tests::detail::deallocate(p);
+}
+CONTEXTVARS_TESTS_REPLACED void operator delete[](void* p, std::size_t) noexcept {
+    contextvars_tests::detail::deallocate(p);
+}
+CONTEXTVARS_TESTS_REPLACED void operator delete(void* p, std::align_val_t) noexcept {
+    contextvars_tests::detail::deallocate(p);
+}
+CONTEXTVARS_TESTS_REPLACED void operator delete[](void* p, std::align_val_t) noexcept {
+    contextvars_tests::detail::deallocate(p);
+}
+CONTEXTVARS_TESTS_REPLACED void operator delete(void* p, std::size_t, std::align_val_t) noexcept {
+    contextvars_tests::detail::deallocate(p);
+}
+CONTEXTVARS_TESTS_REPLACED void operator delete[](void* p, std::size_t, std::align_val_t) noexcept {
+    contextvars_tests::detail::deallocate(p);
+}
+CONTEXTVARS_TESTS_REPLACED void operator delete(void* p, const std::nothrow_t&) noexcept {
+    contextvars_tests::detail::deallocate(p);
+}
+CONTEXTVARS_TESTS_REPLACED void operator delete[](void* p, const std::nothrow_t&) noexcept {
+    contextvars_tests::detail::deallocate(p);
+}
+
+#endif
