@@ -5,9 +5,9 @@
 // A Context has two words. `state_` says whether it is idle, entered, or reserved for a task; one
 // compare-and-swap on it decides which of two threads enters. `bindings_` holds its map with one
 // reference. Copying must add a reference to a map that another thread may be about to replace, so
-// the copier first takes the word away (an exchange), adds its reference and puts the word back; a
-// second copier, or a leaver, that finds it taken waits those few instructions. So a copy costs two
-// locked instructions, and entering and leaving without a change one.
+// the copier first marks the word as taken (a compare-and-swap), adds its reference and unmarks it;
+// a second copier, or a leaver, that finds it taken waits those few instructions. So a copy costs
+// two locked instructions, and entering and leaving without a change one.
 //
 // While a context is entered, the map it had stays in `bindings_`, frozen ("published"), so that
 // other threads may copy it at any moment; the first set clones it, and leaving puts the clone in
@@ -36,7 +36,17 @@ namespace {
 
 constexpr std::uint64_t entered = 1;
 constexpr std::uint64_t reserved = 2;
-constexpr std::uintptr_t busy_bindings = 1;
+
+// The low bits of bindings_: 0, or while a copier has it, the number of the process in the chain of
+// forks, modulo 15. So a child finds what a thread of its parent held when it forked not taken.
+constexpr std::uintptr_t taken_mask = 15;
+constinit std::atomic<std::uintptr_t> taken_in_this_process{1};
+
+[[gnu::constructor]] void survive_fork() {
+    pthread_atfork(nullptr, nullptr, [] {
+        taken_in_this_process.store(taken_in_this_process.load() % 15 + 1);
+    });
+}
 
 } // namespace
 
@@ -58,14 +68,25 @@ struct snapshot_access::snapshot {
 
 /// The one place that touches a Context's two words.
 struct context_access {
+    static map* map_in(std::uintptr_t bindings) noexcept {
+        bindings &= ~taken_mask;
+        return bindings == 0 ? empty_map() : reinterpret_cast<map*>(bindings);
+    }
+
     static map* take_bindings(const Context& context) noexcept {
+        // Relaxed: changes only in a child process that has one thread yet.
+        const std::uintptr_t mine = taken_in_this_process.load(std::memory_order_relaxed);
+        std::uintptr_t bindings = context.bindings_.load(std::memory_order_relaxed);
         for (;;) {
-            // Acquire: pairs with the release in put_bindings.
-            const std::uintptr_t bindings =
-                context.bindings_.exchange(busy_bindings, std::memory_order_acquire);
-            if (bindings != busy_bindings)
-                return bindings == 0 ? empty_map() : reinterpret_cast<map*>(bindings);
-            std::this_thread::yield();
+            if ((bindings & taken_mask) == mine) {
+                std::this_thread::yield();
+                bindings = context.bindings_.load(std::memory_order_relaxed);
+            } else if (context.bindings_.compare_exchange_weak(
+                           bindings, (bindings & ~taken_mask) | mine,
+                           // Acquire: pairs with the release in put_bindings.
+                           std::memory_order_acquire, std::memory_order_relaxed)) {
+                return map_in(bindings);
+            }
         }
     }
     static void put_bindings(const Context& context, map* map) noexcept {
@@ -75,19 +96,13 @@ struct context_access {
 
     /// For members during which nobody else may use the context.
     static map* bindings_of_mine(const Context& context) noexcept {
-        const std::uintptr_t bindings = context.bindings_.load(std::memory_order_relaxed);
-        return bindings == 0 ? empty_map() : reinterpret_cast<map*>(bindings);
+        return map_in(context.bindings_.load(std::memory_order_relaxed));
     }
 
     /// What the context published, as the thread that runs it sees it: only copiers, who put back
     /// what they took, may be at it.
     static map* published(const Context& context) noexcept {
-        for (;;) {
-            const std::uintptr_t bindings = context.bindings_.load(std::memory_order_acquire);
-            if (bindings != busy_bindings)
-                return bindings == 0 ? empty_map() : reinterpret_cast<map*>(bindings);
-            std::this_thread::yield();
-        }
+        return map_in(context.bindings_.load(std::memory_order_acquire));
     }
 
     static map* share_bindings(const Context& context) noexcept {
@@ -183,13 +198,15 @@ struct context_access {
 
 namespace {
 
-/// Leaves the context that `frame` entered, with the map it had last; puts that into the Context,
-/// where it is not the one that is there.
-void publish(Context& context, map* last, map* published) noexcept {
-    if (last == published)
-        return;
-    map* before = context_access::take_bindings(context);
-    context_access::put_bindings(context, last);
+/// Puts the map that a context had last on this thread into it, and gives it the state of a context
+/// that was left; then drops the map it had before, whose values' destructors may enter it again.
+void leave(Context& context, map* last, map* published, std::uint64_t state) noexcept {
+    map* before = empty_map();
+    if (last != published) {
+        before = context_access::take_bindings(context);
+        context_access::put_bindings(context, last);
+    }
+    context_access::set_state(context, state);
     release(before);
 }
 
@@ -212,8 +229,7 @@ entry::entry(Context& context) {
 entry::~entry() {
     map* last = pop(frame_);
     auto& context = const_cast<Context&>(*frame_.context);
-    publish(context, last, frame_.published);
-    context_access::set_state(context, frame_.identity << 2);
+    leave(context, last, frame_.published, frame_.identity << 2);
 }
 
 pinned_map::pinned_map(const Context& context) noexcept {
@@ -371,8 +387,7 @@ void flow::resume_reserved() noexcept {
 }
 
 void flow::suspend_reserved(detail::map* last) noexcept {
-    detail::publish(*reserved_, last, frame_.published);
-    context_access::set_state(*reserved_, detail::reserved);
+    detail::leave(*reserved_, last, frame_.published, detail::reserved);
 }
 
 snapshot flow::copy_reserved() const noexcept { return snapshot(*reserved_); }

@@ -2,6 +2,9 @@
 //
 // set and reset: the only places where bindings change. Each validates, makes ready what can fail,
 // then commits; the value that was replaced is given to the token or destroyed after that.
+//
+// A signal handler may call try_get at any instruction: so the slot changes after what it will point
+// to is complete and before what it pointed to is given back. The fences are for the compiler.
 #include "map.hpp"
 #include "print.hpp"
 #include "registry.hpp"
@@ -9,6 +12,7 @@
 
 #include <contextvars/context_var.hpp>
 
+#include <atomic>
 #include <sstream>
 #include <string>
 
@@ -23,6 +27,7 @@ map* own_current_map(frame& frame) {
     if (current != frame.published && unshared(*current))
         return current;
     map* made = clone(*current);
+    std::atomic_signal_fence(std::memory_order_release);
     set_current_map(made);
     // A published map stays with its Context; any other was ours to drop. Dropping it destroys no
     // value, since the clone has them all.
@@ -32,12 +37,7 @@ map* own_current_map(frame& frame) {
 }
 
 cell& own_place_for(frame& frame, key_type key) {
-    map* current = own_current_map(frame);
-    struct keep_current { // growing replaces the map, also when what follows it throws
-        map*& grown;
-        ~keep_current() { set_current_map(grown); }
-    } const keep{current};
-    return place_for(current, key);
+    return place_for(own_current_map(frame), key);
 }
 
 } // namespace
@@ -93,7 +93,7 @@ void throw_reset_error(reset_result result, const variable& variable, const undo
     if (result == reset_result::no_memory)
         throw std::bad_alloc();
     std::ostringstream message;
-    print(message, undo, token);
+    print_token(message, undo, token);
     switch (result) {
     case reset_result::used:
         message << " has already been used once; reset of ";
@@ -104,8 +104,16 @@ void throw_reset_error(reset_result result, const variable& variable, const undo
         print(message, variable, nullptr);
         throw ValueError(message.str());
     default:
-        message << " was created in a different Context than the current one; reset of ";
-        print(message, variable, nullptr);
+        message << " was created in a different Context than the current one, ";
+        if (const frame* frame = top_frame(); frame == nullptr || frame->previous_map == nullptr)
+            message << "this thread's base context";
+        else if (frame->context == nullptr)
+            message << "a copy that belongs to a coroutine or callback";
+        else {
+            message << "<Context at ";
+            print_address(message, frame->context);
+            message << '>';
+        }
         throw ValueError(message.str());
     }
 }

@@ -248,17 +248,9 @@ struct overflow {
         return &static_cast<leaf*>(node)->cells[way_at(id, 0)];
     }
 
-    /// The place of `key`, on a path that only we hold.
+    /// The place of `key`, which the root reaches, on a path that only we hold.
     cell& parted_place_of(key_type key) {
         const std::uint32_t id = id_of(key);
-        while (root != nullptr && !reaches(id)) {
-            auto* above = make<branch>();
-            above->children[0] = root;
-            root = above;
-            ++level;
-        }
-        while (root == nullptr && !reaches(id))
-            ++level;
         void** node = &root;
         part_trie(*node, level);
         for (std::uint32_t at = level; at > 0; --at) {
@@ -299,7 +291,33 @@ overflow& parted_rest(map& map) {
     return *map.rest;
 }
 
-/// A map of twice the capacity, with the same bindings: no two meet that did not meet before.
+/// The place of `key` in the trie, which is made, parted and raised as needed.
+cell& parted_far_place(map& map, key_type key) {
+    overflow* rest = &parted_rest(map);
+    while (!rest->reaches(id_of(key))) {
+        // Root and level must change at once, so they change with the object that holds them.
+        branch* above = nullptr;
+        if (rest->root != nullptr) {
+            above = make<branch>();
+            above->children[0] = rest->root;
+        }
+        overflow* raised = nullptr;
+        try {
+            raised = make<overflow>(1U, rest->level + 1, static_cast<void*>(above), rest->dead);
+        } catch (...) {
+            if (above != nullptr)
+                unmake(above);
+            throw;
+        }
+        std::atomic_signal_fence(std::memory_order_release);
+        map.rest = raised;
+        unmake(std::exchange(rest, raised));
+    }
+    return rest->parted_place_of(key);
+}
+
+/// A map of twice the capacity, with the same bindings: no two meet that did not meet before. Takes
+/// over what the old one holds, but for its memory.
 map* grown(map* old) {
     map* made = allocate_map(2 * capacity_of(*old));
     made->size = old->size;
@@ -309,7 +327,6 @@ map* grown(map* old) {
     for (std::uint32_t i = 0; i != capacity_of(*old); ++i)
         if (cells[i].key != no_key)
             made->place_of(cells[i].key) = cells[i];
-    deallocate_map(old);
     return made;
 }
 
@@ -368,14 +385,14 @@ map* clone(const map& old) {
     return made;
 }
 
-cell& place_for(map*& map, key_type key) {
+cell& place_for(map* map, key_type key) {
     for (;;) {
         cell& place = map->place_of(key);
         if (place.key == key)
             return place;
         if (map->rest != nullptr)
             if (const cell* found = map->rest->place_of(key); found != nullptr && found->key == key)
-                return parted_rest(*map).parted_place_of(key);
+                return parted_far_place(*map, key);
         if (place.key == no_key)
             return place;
         if (id_of(place.key) == id_of(key)) {
@@ -384,25 +401,28 @@ cell& place_for(map*& map, key_type key) {
             return place;
         }
         if (capacity_of(*map) == largest_capacity) {
-            overflow& rest = parted_rest(*map);
-            cell& far_place = rest.parted_place_of(key);
+            cell& far_place = parted_far_place(*map, key);
             if (far_place.key != no_key && far_place.key != key)
-                rest.bury(far_place);
+                map->rest->bury(far_place);
             return far_place;
         }
-        map = grown(map);
+        auto* larger = grown(map);
+        std::atomic_signal_fence(std::memory_order_release);
+        set_current_map(larger);
+        deallocate_map(std::exchange(map, larger));
     }
 }
 
 replaced put(map& map, cell& place, key_type key, const word& value) noexcept {
     const replaced before{place.value, place.key == key};
+    place.value = value;
     if (!before.had_value) {
         ++map.size;
         if (in_node(key) && is_flat(map, place))
             ++map.nodes;
+        std::atomic_signal_fence(std::memory_order_release);
         place.key = key;
     }
-    place.value = value;
     return before;
 }
 

@@ -36,12 +36,12 @@ inline bool unshared(const map& map) noexcept {
 /// Returns: a map with the same bindings and one reference. Throws: std::bad_alloc.
 map* clone(const map& map);
 
-/// Where `key` is, or will be, bound. `map` is unshared, and may be replaced by a larger one with
-/// the same bindings.
+/// Where `key` is, or will be, bound in the current map, which is unshared, and which may become a
+/// larger one with the same bindings.
 /// Returns: a cell with this key, or an empty one. Throws: std::bad_alloc; the bindings are the same.
-cell& place_for(map*& map, key_type key);
+cell& place_for(map* current, key_type key);
 
-/// Binds, in the cell that place_for(map, key) returned. Returns: the value before, to be released
+/// Binds, in the cell that place_for returned for it. Returns: the value before, to be released
 /// by the caller if had_value.
 struct replaced {
     word value;

@@ -68,15 +68,25 @@ void print(std::ostream& out, const variable& variable, const void* default_valu
     out << '>';
 }
 
-void print(std::ostream& out, const undo& undo, const void* token) {
-    out << (undo.used ? "<Token used var=" : "<Token var=");
+token_parts::token_parts(const undo& undo, const void* token, std::ostream& out)
+    : out_(out), token_(token), exists_(undo.key != no_key && variable_of(undo.key) != nullptr) {
+    out_ << (undo.used ? "<Token used var=" : "<Token var=");
     if (undo.key == no_key)
-        out << "(moved from)";
-    else
+        out_ << "(moved from)";
+    else if (!exists_)
+        print_variable(out_, undo.key);
+}
+
+token_parts::~token_parts() noexcept(false) {
+    out_ << " at ";
+    print_address(out_, token_);
+    out_ << '>';
+}
+
+void print_token(std::ostream& out, const undo& undo, const void* token) {
+    const token_parts parts(undo, token, out);
+    if (parts.variable_exists())
         print_variable(out, undo.key);
-    out << " at ";
-    print_address(out, token);
-    out << '>';
 }
 
 } // namespace detail

@@ -5,6 +5,7 @@
 #define CONTEXTVARS_SRC_PRINT_HPP
 
 #include <contextvars/detail/value.hpp>
+#include <contextvars/detail/variable.hpp>
 
 #include <ostream>
 
@@ -15,6 +16,9 @@ void print_value(std::ostream& out, const type_operations& operations, const voi
 
 /// `<ContextVar name='v' at 0x…>` for a key, whose variable may be gone.
 void print_variable(std::ostream& out, key_type key);
+
+/// A token, its variable without its default.
+void print_token(std::ostream& out, const undo& undo, const void* token);
 
 void print_address(std::ostream& out, const void* address);
 

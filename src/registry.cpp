@@ -10,6 +10,8 @@
 // they are read without a lock.
 #include "registry.hpp"
 
+#include "report.hpp"
+
 #include <pthread.h>
 
 #include <array>
@@ -85,8 +87,10 @@ constinit std::uint32_t descriptor_count = 0;
 constinit std::uint32_t first_free_id = none;
 constinit descriptor_indices* indices = nullptr;
 
-[[gnu::constructor]] void survive_fork() {
+// Here, since every program that uses the library has this file of it.
+[[gnu::constructor]] void when_loaded() {
     pthread_atfork([] { lock.lock(); }, [] { lock.unlock(); }, [] { lock.unlock(); });
+    report_other_copies();
 }
 
 std::uint32_t descriptor_of(key_type key) noexcept {

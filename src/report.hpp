@@ -9,6 +9,9 @@ namespace contextvars::inline v0::detail {
 /// Tells the hook.
 void report(const diagnostic& diagnostic) noexcept;
 
+/// Tells the hook if the process has another copy of this library.
+void report_other_copies() noexcept;
+
 /// Tells the hook, then terminates.
 [[noreturn]] void report_fatal(const diagnostic& diagnostic) noexcept;
 

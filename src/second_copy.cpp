@@ -63,7 +63,9 @@ int count_copies(dl_phdr_info* info, std::size_t, void* argument) {
     return 0;
 }
 
-[[gnu::constructor]] void look_for_other_copies() {
+} // namespace
+
+void report_other_copies() noexcept {
     copies found;
     dl_iterate_phdr(count_copies, &found);
     if (found.count > 1)
@@ -73,7 +75,13 @@ int count_copies(dl_phdr_info* info, std::size_t, void* argument) {
                 {}, nullptr, found.modules});
 }
 
-} // namespace
+} // namespace contextvars::inline v0::detail
+
+#else
+
+namespace contextvars::inline v0::detail {
+
+void report_other_copies() noexcept {}
 
 } // namespace contextvars::inline v0::detail
 

@@ -188,7 +188,7 @@ using values_range = snapshot_range<detail::get_value>;
 /// original are foreign to it. A move transfers identity; a move *from* an entered context copies.
 /// Threads: const members on one object from several threads at once, also while another thread
 /// runs it; run and enter from any thread, where all but one throw; the rest one at a time.
-class Context {
+class Context final {
 public:
     /// Empty. Cost: none.
     constexpr Context() noexcept = default;
@@ -198,7 +198,7 @@ public:
     CONTEXTVARS_EXPORT Context(Context&& other) noexcept;
     /// Throws: RuntimeError where this context is entered.
     CONTEXTVARS_EXPORT Context& operator=(const Context& other);
-    CONTEXTVARS_EXPORT Context& operator=(Context&& other);
+    CONTEXTVARS_EXPORT Context& operator=(Context&& other); // NOLINT(performance-noexcept-move-constructor): throws where entered
     /// Destroying an entered context tells the diagnostics hook and terminates.
     CONTEXTVARS_EXPORT ~Context();
 
@@ -288,8 +288,8 @@ private:
     CONTEXTVARS_EXPORT std::shared_ptr<const snapshot> take_snapshot() const;
     [[noreturn]] CONTEXTVARS_EXPORT void throw_key_error(const detail::variable& variable) const;
 
-    // The bindings, held with one reference; 0 stands for the empty map. busy_bindings while a
-    // copier takes its reference (a handful of instructions). While the context is entered they
+    // The bindings, held with one reference; 0 stands for the empty map. The low bits mark it as
+    // taken by a copier (for a handful of instructions). While the context is entered the bindings
     // stay what they were, so that other threads may copy them.
     mutable std::atomic<std::uintptr_t> bindings_{0};
     // idle: identity << 2, the identity 0 until a token needs one;

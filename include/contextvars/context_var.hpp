@@ -24,7 +24,7 @@ namespace contextvars::inline v0 {
 /// Threads: every member may be called from several threads at once; each acts on the context
 /// that is current on the thread that calls.
 template <class T>
-class ContextVar : private detail::variable {
+class ContextVar final : private detail::variable {
     static_assert(std::is_object_v<T>, "ContextVar<T> stores objects: T is not a reference, "
                                        "a function or void");
     static_assert(!std::is_array_v<T>, "ContextVar<T>: T is not an array; use std::array");
@@ -171,6 +171,7 @@ private:
     std::optional<T> default_;
 
     friend class Context;
+    friend class Token<T>;
 };
 
 } // namespace contextvars::inline v0

@@ -26,7 +26,7 @@ class Scope;
 /// Threads: one at a time, on any thread; may outlive its context, and its variable as long as
 /// var() is not called.
 template <class T>
-class Token {
+class Token final {
 public:
     /// Compares equal to old_value() where the variable was missing before the set.
     static constexpr const T* MISSING = nullptr;
@@ -62,7 +62,9 @@ public:
 
     /// `<Token var=<ContextVar name='v' at 0x…> at 0x…>`, with `used` before `var` once it is.
     friend std::ostream& operator<<(std::ostream& out, const Token& token) {
-        detail::print(out, token.undo_, &token);
+        const detail::token_parts parts(token.undo_, &token, out);
+        if (parts.variable_exists())
+            out << token.var();
         return out;
     }
 

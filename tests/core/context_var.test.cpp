@@ -55,9 +55,8 @@ static_assert(std::is_same_v<get_result<int>, int>);
 static_assert(std::is_same_v<get_result<eight_bytes>, eight_bytes>);
 static_assert(std::is_same_v<get_result<nine_bytes>, const nine_bytes&>);
 static_assert(std::is_same_v<get_result<std::string>, const std::string&>);
-static_assert(
-    std::is_same_v<decltype(std::declval<const cv::ContextVar<std::string>&>().get("")),
-                   std::string>);
+static_assert(std::is_same_v<decltype(std::declval<const cv::ContextVar<std::string>&>().get("")),
+                             std::string>);
 static_assert(
     std::is_same_v<decltype(std::declval<const cv::ContextVar<int>&>().try_get()), const int*>);
 static_assert(noexcept(constant_initialised.try_get()));
@@ -238,7 +237,7 @@ TEST_F(ContextVarTest, holds_a_type_that_can_only_be_moved) {
 
 TEST_F(ContextVarTest, holds_a_type_that_can_be_neither_copied_nor_moved) {
     struct Pinned {
-        explicit Pinned(int value) : value(value) {}
+        explicit Pinned(int number) : value(number) {}
         Pinned(const Pinned&) = delete;
         int value;
     };
@@ -276,7 +275,9 @@ TEST_F(ContextVarTest, sets_emplaces_and_resets_through_a_const_object) {
 TEST_F(ContextVarTest, is_not_reset_when_its_token_is_dropped) {
     cv::ContextVar<int> v{"v"};
     v.set(1);
-    { auto dropped = v.set(2); }
+    {
+        auto dropped = v.set(2);
+    }
     EXPECT_EQ(v.get(), 2);
 }
 

@@ -4,7 +4,6 @@
 #include <contextvars/contextvars.hpp>
 
 #include "support/counted.hpp"
-#include "support/environment.hpp"
 #include "support/isolated.hpp"
 
 #include <gtest/gtest.h>
@@ -260,17 +259,6 @@ TEST_F(DeadVariablesTest, may_be_many) {
         });
     }
     EXPECT_EQ(first.get(), -1);
-}
-
-TEST_F(DeadVariablesTest, may_have_had_more_names_than_fit_in_a_table) {
-    const int count = contextvars_tests::sanitized ? 10'000 : 1'100'000;
-    for (int i = 0; i < count; ++i) { // one variable for each connection, say
-        cv::ContextVar<int> v{"connection " + std::to_string(i)};
-        ASSERT_NO_THROW({
-            auto scope = v.scoped(i);
-            ASSERT_EQ(v.get(), i);
-        });
-    }
 }
 
 TEST_F(DeadVariablesTest, may_have_been_never_bound_at_all) {

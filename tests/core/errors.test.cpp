@@ -153,9 +153,7 @@ TEST_F(ErrorsTest, of_entering_twice_tells_which_thread_entered_it) {
     const auto guard = context.enter();
     const std::string here = message_of<cv::RuntimeError>([&] { context.run([] {}); });
     std::string there;
-    std::thread([&] {
-        there = message_of<cv::RuntimeError>([&] { context.run([] {}); });
-    }).join();
+    std::thread([&] { there = message_of<cv::RuntimeError>([&] { context.run([] {}); }); }).join();
     EXPECT_CONTAINS(there, "cannot enter context: " + identity(context));
     EXPECT_CONTAINS(there, "is already entered");
     EXPECT_CONTAINS(here, "thread");

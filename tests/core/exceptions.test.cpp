@@ -148,12 +148,11 @@ TEST_F(ExceptionsTest, in_memory_leave_a_reset_undone_and_its_token_usable) {
 }
 
 TEST_F(ExceptionsTest, in_memory_never_leave_a_scope_half_bound) {
-    EXPECT_GE(every_allocation_may_fail_in(
-                  [](World& w) { auto scope = w.missing.scoped(Counted(2)); }),
-              6);
+    EXPECT_GE(
+        every_allocation_may_fail_in([](World& w) { auto scope = w.missing.scoped(Counted(2)); }),
+        6);
     const long failures = every_allocation_may_fail_in([](World& w) {
-        auto scope = cv::scoped(w.number.to(2), w.counted.to(Counted(2)),
-                                w.missing.to(Counted(2)));
+        auto scope = cv::scoped(w.number.to(2), w.counted.to(Counted(2)), w.missing.to(Counted(2)));
         EXPECT_EQ(w.number.get(), 2);
         EXPECT_EQ(w.counted.get().value, 2);
         EXPECT_EQ(w.missing.get().value, 2);

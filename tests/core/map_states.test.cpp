@@ -128,19 +128,16 @@ protected:
     /// Runs body in a world of ints (stored inline), strings (on the heap), and wide structs.
     template <class Body>
     void in_every_world(Body body) {
-        const auto [s, n] = GetParam();
-        isolated([&, s = s, n = n] {
-            World<int> world(n, s);
-            body(world);
-        });
-        isolated([&, s = s, n = n] {
-            World<std::string> world(n, s);
-            body(world);
-        });
-        isolated([&, s = s, n = n] {
-            World<Wide> world(n, s);
-            body(world);
-        });
+        isolated([&] { in_world<int>(body); });
+        isolated([&] { in_world<std::string>(body); });
+        isolated([&] { in_world<Wide>(body); });
+    }
+
+private:
+    template <class T, class Body>
+    static void in_world(Body& body) {
+        World<T> world(std::get<1>(GetParam()), std::get<0>(GetParam()));
+        body(world);
     }
 };
 
@@ -250,8 +247,8 @@ TEST_P(MapStatesTest, scopes_are_undone) {
         using value = std::decay_t<decltype(*world.expected[0])>;
         for (int i = 0; i + 1 < world.size(); i += 5) {
             auto one = world.var(i).scoped(made<value>(-1));
-            auto two = cv::scoped(world.var(i + 1).to(made<value>(-2)),
-                                  world.var(i).to(made<value>(-3)));
+            auto two =
+                cv::scoped(world.var(i + 1).to(made<value>(-2)), world.var(i).to(made<value>(-3)));
             EXPECT_TRUE(world.var(i).get() == made<value>(-3));
         }
         world.verify();
@@ -293,8 +290,8 @@ std::string name_of(const testing::TestParamInfo<std::tuple<state, int>>& info) 
 }
 } // namespace
 
-INSTANTIATE_TEST_SUITE_P(
-    , MapStatesTest,
-    testing::Combine(testing::Values(state::empty, state::uniquely_owned, state::captured),
-                     testing::Values(0, 1, 4, 8, 16, 17, 64, 65, 200, 1000)),
-    &name_of);
+INSTANTIATE_TEST_SUITE_P(, MapStatesTest,
+                         testing::Combine(testing::Values(state::empty, state::uniquely_owned,
+                                                          state::captured),
+                                          testing::Values(0, 1, 4, 8, 16, 17, 64, 65, 200, 1000)),
+                         &name_of);

@@ -29,7 +29,7 @@ using MappingTest = contextvars_tests::Isolated;
 namespace {
 
 struct Opaque { // no ==
-    Opaque(std::string text) : text(std::move(text)) {}
+    Opaque(std::string value) : text(std::move(value)) {}
     std::string text;
 };
 struct OpaqueBits { // no ==, stored inline
@@ -41,7 +41,7 @@ struct SaysNo { // == that is never true, and a type that is not stored inline
 };
 struct Ignored { // has ==, and its user says that contexts are not to use it
     std::string text;
-    friend bool operator==(const Ignored&, const Ignored&) { return true; }
+    bool operator==(const Ignored&) const { return true; }
 };
 struct Throws {
     std::string text;

@@ -70,7 +70,9 @@ private:
     int pick(std::size_t n) {
         return static_cast<int>(std::uniform_int_distribution<std::size_t>(0, n - 1)(random_));
     }
-    Variable& any_variable() { return variables_[static_cast<std::size_t>(pick(variables_.size()))]; }
+    Variable& any_variable() {
+        return variables_[static_cast<std::size_t>(pick(variables_.size()))];
+    }
     Slot& any_slot() { return slots_[static_cast<std::size_t>(pick(slots_.size()))]; }
 
     static std::optional<int> look(const ModelContext& context, int variable) {
@@ -80,6 +82,7 @@ private:
 
     void step(ModelContext& now, int depth) {
         --left_;
+        // clang-format off
         switch (pick(24)) {
         case 0: case 1: case 2: case 3: set(now); break;
         case 4: case 5: case 6: case 7: get(now); break;
@@ -95,9 +98,9 @@ private:
         case 20: reborn(); break;
         case 21: if (pick(20) == 0) { verify(now); } break;
         case 22: clear_slot(); break;
-        case 23: if (depth > 0 && pick(3) == 0) { throw Thrown(); } break;
-        default: break;
+        default: if (depth > 0 && pick(3) == 0) { throw Thrown(); } break;
         }
+        // clang-format on
     }
 
     /// Some steps in the context that is current, of which one may throw.
@@ -349,8 +352,8 @@ private:
 TEST_F(ModelTest, holds_over_random_operations) {
     const auto seed =
         static_cast<unsigned>(from_environment("CONTEXTVARS_SEED", std::random_device{}()));
-    const long operations = from_environment(
-        "CONTEXTVARS_MODEL_OPERATIONS", contextvars_tests::sanitized ? 100'000 : 2'000'000);
+    const long operations = from_environment("CONTEXTVARS_MODEL_OPERATIONS",
+                                             contextvars_tests::sanitized ? 100'000 : 2'000'000);
     std::cout << "CONTEXTVARS_SEED=" << seed << " CONTEXTVARS_MODEL_OPERATIONS=" << operations
               << '\n';
     SCOPED_TRACE("CONTEXTVARS_SEED=" + std::to_string(seed));

@@ -34,7 +34,9 @@ struct Point { // has <<
 };
 struct Secret { // has <<, and its user says that it is not to be used
     std::string text;
-    friend std::ostream& operator<<(std::ostream& out, const Secret& s) { return out << s.text; }
+    [[maybe_unused]] friend std::ostream& operator<<(std::ostream& out, const Secret& s) {
+        return out << s.text;
+    }
 };
 template <class T>
 struct Lies { // its << exists for every T and compiles only for some

@@ -4,88 +4,25 @@
 // call must find a context that is whole: either before or after the operation, never in between.
 #include <contextvars/contextvars.hpp>
 
+#include "support/calls.hpp"
 #include "support/isolated.hpp"
 
 #include <gtest/gtest.h>
 
 #include <functional>
 #include <memory>
-#include <ostream>
 #include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace cv = contextvars;
+using contextvars_tests::Calls;
+using contextvars_tests::counter;
+using contextvars_tests::do_everything;
 using contextvars_tests::isolated;
+using contextvars_tests::on;
 using ReentrancyTest = contextvars_tests::Isolated;
-
-namespace {
-
-cv::ContextVar<int> counter{"counter", 0};
-
-/// Calls `action` whenever it is copied, destroyed, compared or printed; a moved-from one is silent.
-class Calls {
-public:
-    using action = std::function<void(const char* occasion)>;
-
-    explicit Calls(action a) : action_(std::move(a)) { call("construct"); }
-    Calls(const Calls& other) : action_(other.action_) { call("copy"); }
-    Calls(Calls&& other) noexcept : action_(std::exchange(other.action_, nullptr)) {
-        call("move");
-    }
-    ~Calls() { call("destroy"); }
-
-    friend bool operator==(const Calls& a, const Calls&) {
-        a.call("compare");
-        return true;
-    }
-    friend std::ostream& operator<<(std::ostream& out, const Calls& c) {
-        c.call("print");
-        return out << "calls";
-    }
-
-private:
-    void call(const char* occasion) const {
-        if (action_) {
-            action_(occasion);
-        }
-    }
-    action action_;
-};
-
-/// Everything that a callback may do; leaves the counter one higher.
-void do_everything() {
-    const int before = counter.get();
-    auto token = counter.set(before + 100);
-    EXPECT_EQ(counter.get(), before + 100);
-    counter.reset(token);
-    EXPECT_EQ(counter.get(), before);
-    const cv::Context copy = cv::copy_context();
-    EXPECT_TRUE(copy == copy.copy());
-    isolated([] {
-        EXPECT_EQ(counter.get(), 0);
-        counter.set(50);
-    });
-    {
-        auto scope = counter.scoped(-1);
-        EXPECT_EQ(cv::bind_context([] { return counter.get(); })(), -1);
-    }
-    cv::ContextVar<std::string> dynamic{"dynamic"};
-    auto scope = dynamic.scoped("text");
-    EXPECT_EQ(dynamic.get(), "text");
-    counter.set(before + 1);
-}
-
-Calls::action on(const char* wanted, std::function<void()> f) {
-    return [wanted, f = std::move(f)](const std::string& occasion) {
-        if (occasion == wanted) {
-            f();
-        }
-    };
-}
-
-} // namespace
 
 TEST_F(ReentrancyTest, of_a_destructor_that_sets_while_its_value_is_replaced) {
     cv::ContextVar<Calls> v{"v"};
@@ -163,10 +100,12 @@ TEST_F(ReentrancyTest, of_a_destructor_when_its_context_is_assigned_to) {
     cv::ContextVar<Calls> v{"v"};
     cv::Context context;
     bool empty = false;
-    context.run([&] { v.set(Calls(on("destroy", [&] {
-                          empty = context.empty();
-                          do_everything();
-                      }))); });
+    context.run([&] {
+        v.set(Calls(on("destroy", [&] {
+            empty = context.empty();
+            do_everything();
+        })));
+    });
     context = cv::Context();
     EXPECT_TRUE(empty) << "the new state stands before the old values go";
     EXPECT_EQ(counter.get(), 1);
@@ -175,11 +114,11 @@ TEST_F(ReentrancyTest, of_a_destructor_when_its_context_is_assigned_to) {
 TEST_F(ReentrancyTest, of_a_destructor_that_runs_the_context_it_is_removed_from) {
     cv::ContextVar<Calls> v{"v"};
     cv::Context context;
-    context.run([&] {
-        v.set(Calls(on("destroy", [&] { context.run([] { counter.set(7); }); })));
-    });
+    context.run([&] { v.set(Calls(on("destroy", [&] { context.run([] { counter.set(7); }); }))); });
     auto token = context.run([&] { return v.set(Calls(nullptr)); });
-    { const auto dropped = std::move(token); }
+    {
+        const auto dropped = std::move(token);
+    }
     EXPECT_EQ(*context.get(counter), 7);
 }
 

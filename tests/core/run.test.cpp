@@ -48,8 +48,8 @@ TEST_F(RunTest, gives_back_what_f_returns) {
     int object = 0;
     static_assert(std::is_void_v<decltype(context.run([] {}))>);
     static_assert(std::is_same_v<decltype(context.run([&]() -> int& { return object; })), int&>);
-    static_assert(std::is_same_v<decltype(context.run([&]() -> int&& { return std::move(object); })),
-                                 int&&>);
+    static_assert(
+        std::is_same_v<decltype(context.run([&]() -> int&& { return std::move(object); })), int&&>);
     EXPECT_EQ(context.run([] { return 4; }), 4);
     EXPECT_EQ(&context.run([&]() -> int& { return object; }), &object);
     EXPECT_EQ(*context.run([] { return std::make_unique<int>(5); }), 5);

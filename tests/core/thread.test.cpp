@@ -61,11 +61,9 @@ TEST_F(ThreadTest, of_this_library_does_not_see_what_is_set_after_it_was_made) {
 
 TEST_F(ThreadTest, of_this_library_forwards_arguments_as_the_standard_one) {
     int object = 0;
-    cv::thread thread(
-        [](int& out, const std::string& text, std::unique_ptr<int> p) {
-            out = static_cast<int>(text.size()) + *p;
-        },
-        std::ref(object), "four", std::make_unique<int>(10));
+    cv::thread thread([](int& out, const std::string& text,
+                         std::unique_ptr<int> p) { out = static_cast<int>(text.size()) + *p; },
+                      std::ref(object), "four", std::make_unique<int>(10));
     thread.join();
     EXPECT_EQ(object, 14);
 }
@@ -120,7 +118,9 @@ TEST_F(ThreadTest, of_a_jthread_runs_without_a_stop_token) {
     cv::ContextVar<int> v{"v"};
     v.set(1);
     int seen = 0;
-    { cv::jthread thread([&](int x) { seen = v.get() + x; }, 10); }
+    {
+        cv::jthread thread([&](int x) { seen = v.get() + x; }, 10);
+    }
     EXPECT_EQ(seen, 11) << "its destructor joins";
 }
 

@@ -27,8 +27,8 @@ static_assert(!std::is_copy_assignable_v<cv::Token<int>>);
 static_assert(std::is_nothrow_move_constructible_v<cv::Token<int>>);
 static_assert(std::is_nothrow_move_constructible_v<cv::Token<std::string>>);
 static_assert(std::is_move_assignable_v<cv::Token<std::string>>);
-static_assert(noexcept(std::declval<const cv::ContextVar<int>&>().try_reset(
-    std::declval<cv::Token<int>&>())));
+static_assert(noexcept(
+    std::declval<const cv::ContextVar<int>&>().try_reset(std::declval<cv::Token<int>&>())));
 
 TEST_F(TokenTest, knows_its_variable) {
     cv::ContextVar<int> v{"v"};
@@ -185,7 +185,8 @@ TEST_F(TokenTest, is_checked_for_use_then_variable_then_context) {
         EXPECT_EQ(w.try_reset(fresh), cv::reset_result::wrong_variable);
         EXPECT_EQ(v.try_reset(fresh), cv::reset_result::wrong_context);
         EXPECT_THROW(w.reset(used), cv::RuntimeError);
-        EXPECT_CONTAINS(message_of<cv::ValueError>([&] { w.reset(fresh); }), "different ContextVar");
+        EXPECT_CONTAINS(message_of<cv::ValueError>([&] { w.reset(fresh); }),
+                        "different ContextVar");
         EXPECT_CONTAINS(message_of<cv::ValueError>([&] { v.reset(fresh); }), "different Context");
     });
     EXPECT_EQ(w.try_reset(used), cv::reset_result::used);

@@ -125,7 +125,8 @@ struct Late {
 
 int main() {
     check(number.get() == 8, "what was set before main is there in main");
-    check(text.get() == "set before main, and too long for the small string buffer", "and the text");
+    check(text.get() == "set before main, and too long for the small string buffer",
+          "and the text");
     check(internal.get() == 9, "and a variable with internal linkage");
     check(dynamic.get() == "default", "the default of a dynamic variable");
     check(cv::copy_context().size() == 3, "main runs in the context that was set before main");

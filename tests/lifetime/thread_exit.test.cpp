@@ -133,7 +133,7 @@ TEST(ThreadExitTest, destructors_of_pthread_keys_may_set_too) {
 TEST(ThreadExitTest, destructors_of_values_may_read_and_set_when_their_thread_ends) {
     struct Reads {
         std::function<void()> f;
-        explicit Reads(std::function<void()> f) : f(std::move(f)) {}
+        explicit Reads(std::function<void()> g) : f(std::move(g)) {}
         Reads(Reads&& other) noexcept : f(std::exchange(other.f, nullptr)) {}
         ~Reads() {
             if (f) {
@@ -144,16 +144,18 @@ TEST(ThreadExitTest, destructors_of_values_may_read_and_set_when_their_thread_en
     static cv::ContextVar<Reads> v{"v"};
     const NothingLeaks leaks;
     bool called = false;
+    bool still_bound = false;
     std::thread([&] {
         number.set(1);
         v.set(Reads([&] {
             called = true;
-            static_cast<void>(number.try_get());
+            still_bound = v.try_get() != nullptr || number.try_get() != nullptr;
             counted.set(Counted(1));
             static_cast<void>(cv::copy_context());
         }));
     }).join();
     EXPECT_TRUE(called);
+    EXPECT_FALSE(still_bound) << "the bindings are gone before their values are";
     EXPECT_TRUE(leaks.holds());
 }
 

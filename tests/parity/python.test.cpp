@@ -34,9 +34,8 @@ using PythonScenario = contextvars_tests::Isolated;
 namespace {
 
 template <class... Args>
-concept runs = requires(cv::Context& context, Args&&... args) {
-    context.run(std::forward<Args>(args)...);
-};
+concept runs =
+    requires(cv::Context& context, Args&&... args) { context.run(std::forward<Args>(args)...); };
 template <class Key>
 concept indexes = requires(const cv::Context& context, const Key& key) { context[key]; };
 template <class Key>
@@ -83,7 +82,8 @@ TEST_F(PythonContext, cannot_be_entered_twice_directly_or_indirectly) {
     cv::Context a;
     cv::Context b;
     a.run([&] {
-        EXPECT_CONTAINS(message_of<cv::RuntimeError>([&] { a.run([] {}); }), "cannot enter context: ");
+        EXPECT_CONTAINS(message_of<cv::RuntimeError>([&] { a.run([] {}); }),
+                        "cannot enter context: ");
         b.run([&] {
             EXPECT_CONTAINS(message_of<cv::RuntimeError>([&] { a.run([] {}); }),
                             "is already entered");
@@ -241,9 +241,8 @@ TEST_F(PythonThreads, enter_any_context_one_at_a_time) {
         std::thread([&] { context.run([&] { v.set(v.get() + 1); }); }).join();
     }
     EXPECT_EQ(*context.get(v), 3);
-    context.run([&] {
-        std::thread([&] { EXPECT_THROW(context.run([] {}), cv::RuntimeError); }).join();
-    });
+    context.run(
+        [&] { std::thread([&] { EXPECT_THROW(context.run([] {}), cv::RuntimeError); }).join(); });
 }
 
 TEST_F(PythonThreads, do_not_accept_tokens_of_another_threads_base_context) {

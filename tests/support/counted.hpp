@@ -19,7 +19,7 @@ public:
     /// Starts counting anew; what is alive stays counted.
     static void forget() { made = copies = moves = 0; }
 
-    Counted(int value = 0) : value(value) {
+    Counted(int number = 0) : value(number) {
         ++made;
         ++alive;
     }

@@ -18,10 +18,11 @@
 namespace contextvars_tests {
 
 struct allocations {
-    static inline thread_local long total = 0;  ///< so far, on this thread
+    static inline thread_local long total = 0;     ///< so far, on this thread
     static inline thread_local long countdown = 0; ///< the allocation that brings it to 0 fails
     static inline thread_local bool failed = false;
-    static inline thread_local void (*after_each)() = nullptr; ///< called after new and after delete
+    static inline thread_local void (*after_each)() =
+        nullptr; ///< called after new and after delete
 
     static void done() {
         if (after_each != nullptr) {

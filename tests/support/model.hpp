@@ -130,11 +130,16 @@ private:
     outcome try_reset(contextvars::Token<T>& token) {
         using enum contextvars::reset_result;
         switch (variable_.try_reset(token)) {
-        case ok: return outcome::ok;
-        case used: return outcome::used;
-        case wrong_variable: return outcome::wrong_variable;
-        case wrong_context: return outcome::wrong_context;
-        default: return outcome::wrong_exception;
+        case ok:
+            return outcome::ok;
+        case used:
+            return outcome::used;
+        case wrong_variable:
+            return outcome::wrong_variable;
+        case wrong_context:
+            return outcome::wrong_context;
+        default:
+            return outcome::wrong_exception;
         }
     }
     outcome reset(contextvars::Token<T>& token) {
@@ -158,11 +163,16 @@ private:
 /// The five types in turn.
 inline std::unique_ptr<AnyVariable> make_variable(int kind, const std::string& name) {
     switch (kind % 5) {
-    case 0: return std::make_unique<VariableOf<int>>(name);
-    case 1: return std::make_unique<VariableOf<std::string>>(name);
-    case 2: return std::make_unique<VariableOf<std::unique_ptr<int>>>(name);
-    case 3: return std::make_unique<VariableOf<Pair8>>(name);
-    default: return std::make_unique<VariableOf<Aligned64>>(name);
+    case 0:
+        return std::make_unique<VariableOf<int>>(name);
+    case 1:
+        return std::make_unique<VariableOf<std::string>>(name);
+    case 2:
+        return std::make_unique<VariableOf<std::unique_ptr<int>>>(name);
+    case 3:
+        return std::make_unique<VariableOf<Pair8>>(name);
+    default:
+        return std::make_unique<VariableOf<Aligned64>>(name);
     }
 }
 

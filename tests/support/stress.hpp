@@ -25,8 +25,8 @@ inline constexpr int parties = 8;
 
 /// How many checks each of the tests is to make, in total over its threads.
 inline long budget() {
-    static const long checks = from_environment(
-        "CONTEXTVARS_STRESS_CHECKS", sanitized ? 400'000 : 10'400'000);
+    static const long checks =
+        from_environment("CONTEXTVARS_STRESS_CHECKS", sanitized ? 400'000 : 10'400'000);
     return checks / 8;
 }
 

@@ -103,7 +103,22 @@ CONTEXTVARS_EXPORT void report_unrestored(const undo& undo, reset_result result)
 
 CONTEXTVARS_EXPORT void print(std::ostream& out, const variable& variable,
                               const void* default_value);
-CONTEXTVARS_EXPORT void print(std::ostream& out, const undo& undo, const void* token);
+
+/// Prints what comes before a token's variable, the variable if it is gone, and what comes after.
+class token_parts {
+public:
+    CONTEXTVARS_EXPORT token_parts(const undo& undo, const void* token, std::ostream& out);
+    token_parts(const token_parts&) = delete;
+    token_parts& operator=(const token_parts&) = delete;
+    CONTEXTVARS_EXPORT ~token_parts() noexcept(false);
+
+    bool variable_exists() const noexcept { return exists_; }
+
+private:
+    std::ostream& out_;
+    const void* token_;
+    bool exists_;
+};
 
 } // namespace detail
 } // namespace contextvars::inline v0
