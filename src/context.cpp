@@ -43,9 +43,8 @@ constexpr std::uintptr_t taken_mask = 15;
 constinit std::atomic<std::uintptr_t> taken_in_this_process{1};
 
 [[gnu::constructor]] void survive_fork() {
-    pthread_atfork(nullptr, nullptr, [] {
-        taken_in_this_process.store(taken_in_this_process.load() % 15 + 1);
-    });
+    pthread_atfork(nullptr, nullptr,
+                   [] { taken_in_this_process.store(taken_in_this_process.load() % 15 + 1); });
 }
 
 } // namespace
@@ -216,7 +215,9 @@ void report_left_out_of_order(const frame& frame) noexcept {
     report_fatal({diagnostic_kind::left_out_of_order,
                   "a context was left, or a coroutine suspended, that is not the one entered last "
                   "on this thread",
-                  {}, frame.context, "leave"});
+                  {},
+                  frame.context,
+                  "leave"});
 }
 
 entry::entry(Context& context) {
@@ -284,7 +285,10 @@ Context& Context::operator=(Context&& other) {
 Context::~Context() {
     if ((context_access::state(*this) & (detail::entered | detail::reserved)) != 0)
         detail::report_fatal({diagnostic_kind::context_destroyed_while_entered,
-                              "a context was destroyed while it is entered", {}, this, "~Context"});
+                              "a context was destroyed while it is entered",
+                              {},
+                              this,
+                              "~Context"});
     detail::release(context_access::bindings_of_mine(*this));
 }
 
@@ -306,8 +310,8 @@ const detail::cell* Context::find(detail::key_type key) const {
         message << "> is entered by another thread; copy it, or give a default";
         throw RuntimeError(message.str());
     }
-    return context_access::read(
-        *this, [key](const detail::map& map) { return detail::find(map, key); });
+    return context_access::read(*this,
+                                [key](const detail::map& map) { return detail::find(map, key); });
 }
 
 std::shared_ptr<const Context::snapshot> Context::take_snapshot() const {
@@ -376,7 +380,10 @@ flow::flow(Context& context) : flow(snapshot()) {
 void flow::end() noexcept {
     if (running())
         detail::report_fatal({diagnostic_kind::context_destroyed_while_entered,
-                              "a flow was destroyed while it runs", {}, reserved_, "~flow"});
+                              "a flow was destroyed while it runs",
+                              {},
+                              reserved_,
+                              "~flow"});
     context_access::set_state(*reserved_, frame_.identity << 2);
 }
 

@@ -36,9 +36,7 @@ map* own_current_map(frame& frame) {
     return made;
 }
 
-cell& own_place_for(frame& frame, key_type key) {
-    return place_for(own_current_map(frame), key);
-}
+cell& own_place_for(frame& frame, key_type key) { return place_for(own_current_map(frame), key); }
 
 } // namespace
 

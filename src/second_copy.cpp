@@ -72,7 +72,9 @@ void report_other_copies() noexcept {
         report({diagnostic_kind::second_copy,
                 "a second copy of this library was loaded, so variables set through one are "
                 "missing through the other; link the shared library everywhere",
-                {}, nullptr, found.modules});
+                {},
+                nullptr,
+                found.modules});
 }
 
 } // namespace contextvars::inline v0::detail

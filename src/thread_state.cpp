@@ -76,7 +76,9 @@ public:
             }
     }
 
-    static std::size_t rounded(std::size_t bytes) noexcept { return (bytes + 31) & ~std::size_t{31}; }
+    static std::size_t rounded(std::size_t bytes) noexcept {
+        return (bytes + 31) & ~std::size_t{31};
+    }
 
 private:
     // 34 classes of at most 8 blocks: below 150 KB for a thread that has used them all.
@@ -142,9 +144,14 @@ thread_state& this_thread() {
 }
 
 void end_of_thread(void* state) noexcept {
+    // A thread may end inside contexts that it never left: what is current there is theirs.
+    const frame* const base = &static_cast<thread_state*>(state)->base;
+    for (const frame* frame = top_frame(); frame != nullptr && frame != base;
+         frame = frame->previous)
+        set_current_map(frame->previous_map);
+    set_top_frame(nullptr);
     // Values' destructors may set again, and so bring a new base map; after a few rounds the rest
     // is left to the next call, for which this state stays.
-    set_top_frame(nullptr);
     for (int round = 0; current_map() != empty_map(); ++round) {
         if (round == 4) {
             pthread_setspecific(end_key, state);
@@ -162,7 +169,6 @@ void end_of_thread(void* state) noexcept {
 }
 
 } // namespace
-
 
 frame& current_frame() {
     if (top_frame() == nullptr)

@@ -44,8 +44,8 @@ public:
     }
     template <class... Args>
         requires std::is_invocable_v<const F&&, Args...>
-    std::invoke_result_t<const F&&, Args...> operator()(Args&&... args) const&& noexcept(
-        std::is_nothrow_invocable_v<const F&&, Args...>) {
+    std::invoke_result_t<const F&&, Args...>
+    operator()(Args&&... args) const&& noexcept(std::is_nothrow_invocable_v<const F&&, Args...>) {
         return call(std::move(function_), std::forward<Args>(args)...);
     }
 

@@ -198,7 +198,8 @@ public:
     CONTEXTVARS_EXPORT Context(Context&& other) noexcept;
     /// Throws: RuntimeError where this context is entered.
     CONTEXTVARS_EXPORT Context& operator=(const Context& other);
-    CONTEXTVARS_EXPORT Context& operator=(Context&& other); // NOLINT(performance-noexcept-move-constructor): throws where entered
+    CONTEXTVARS_EXPORT Context& operator=(
+        Context&& other); // NOLINT(performance-noexcept-move-constructor): throws where entered
     /// Destroying an entered context tells the diagnostics hook and terminates.
     CONTEXTVARS_EXPORT ~Context();
 
@@ -212,8 +213,7 @@ public:
     template <class F, class... Args>
     std::invoke_result_t<F, Args...> run(F&& f, Args&&... args) {
         const detail::entry entry(*this);
-        return std::apply(std::forward<F>(f),
-                          std::forward_as_tuple(std::forward<Args>(args)...));
+        return std::apply(std::forward<F>(f), std::forward_as_tuple(std::forward<Args>(args)...));
     }
 
     /// For people who write frameworks: enters, and returns a guard that leaves. Guards leave in

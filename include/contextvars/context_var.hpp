@@ -162,8 +162,7 @@ public:
     /// `<ContextVar name='v' at 0x…>`, or `<ContextVar name='v' default=1 at 0x…>`.
     friend std::ostream& operator<<(std::ostream& out, const ContextVar& variable) {
         detail::print(out, variable,
-                      variable.default_.has_value() ? std::addressof(*variable.default_)
-                                                      : nullptr);
+                      variable.default_.has_value() ? std::addressof(*variable.default_) : nullptr);
         return out;
     }
 

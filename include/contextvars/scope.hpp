@@ -17,7 +17,8 @@ namespace contextvars::inline v0 {
 
 /// Resets its variable when destroyed. Made by ContextVar<T>::scoped.
 template <class T>
-class [[nodiscard("the guard resets the variable when it is destroyed, so it must be kept")]] Scope {
+class [[nodiscard(
+    "the guard resets the variable when it is destroyed, so it must be kept")]] Scope {
 public:
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
@@ -70,8 +71,8 @@ struct scopes<T, Rest...> {
 
 /// Resets several variables when destroyed. Made by scoped(…).
 template <class... T>
-class [[nodiscard("the guard resets the variables when it is destroyed, so it must be kept")]]
-Scopes {
+class [[nodiscard(
+    "the guard resets the variables when it is destroyed, so it must be kept")]] Scopes {
 public:
     explicit Scopes(Assignment<T>&&... assignments) : scopes_(std::move(assignments)...) {}
     Scopes(const Scopes&) = delete;

@@ -20,9 +20,9 @@ namespace contextvars::inline v0 {
 
 /// Whether values of T live in the map itself (no allocation) and are returned by value.
 template <class T>
-inline constexpr bool stored_inline = std::is_trivially_copyable_v<T> &&
-                                      std::is_copy_constructible_v<T> && sizeof(T) <= 8 &&
-                                      alignof(T) <= 8;
+inline constexpr bool stored_inline =
+    std::is_trivially_copyable_v<T> && std::is_copy_constructible_v<T> && sizeof(T) <= 8 &&
+    alignof(T) <= 8;
 
 namespace detail {
 
@@ -78,14 +78,14 @@ inline constexpr bool parts_agree<std::variant<T...>, Ask> =
 /// By default: T has == and so have its elements, for standard containers, pair, tuple, optional
 /// and variant, whose own == is declared for every element type. May be specialised.
 template <class T>
-inline constexpr bool enable_equality = detail::parts_agree<T, detail::ask_equality> &&
-                                        detail::has_equality<T>;
+inline constexpr bool enable_equality =
+    detail::parts_agree<T, detail::ask_equality> && detail::has_equality<T>;
 
 /// Whether values of T are printed with <<; otherwise their type's name stands for them.
 /// By default: T has << and so have its elements, as above. May be specialised.
 template <class T>
-inline constexpr bool enable_printing = detail::parts_agree<T, detail::ask_printing> &&
-                                        detail::has_printing<T>;
+inline constexpr bool enable_printing =
+    detail::parts_agree<T, detail::ask_printing> && detail::has_printing<T>;
 
 template <class T>
 constexpr bool detail::ask_equality::of() noexcept {

@@ -189,9 +189,9 @@ int main(int argc, char** argv) {
     {
         number.set(-7); // the tasks begin with copies of this context
         std::atomic<int> running{tasks};
-        std::array<task, tasks> all{
-            body(threads, 1000, steps), body(threads, 2000, steps), body(threads, 3000, steps),
-            body(threads, 4000, steps), body(threads, 5000, steps), body(threads, 6000, steps)};
+        std::array<task, tasks> all{body(threads, 1000, steps), body(threads, 2000, steps),
+                                    body(threads, 3000, steps), body(threads, 4000, steps),
+                                    body(threads, 5000, steps), body(threads, 6000, steps)};
         for (unsigned i = 0; i != tasks; ++i)
             all[i].start(threads[i % 4], running);
         for (int left = running.load(); left != 0; left = running.load())

@@ -101,7 +101,8 @@ public:
 };
 
 template <>
-class awaitable_frame<contextvars::asio_detail::frame_access, contextvars::asio_detail::frame_access> {
+class awaitable_frame<contextvars::asio_detail::frame_access,
+                      contextvars::asio_detail::frame_access> {
 public:
     template <class T>
     static contextvars::asio_detail::asio_frame<T>*

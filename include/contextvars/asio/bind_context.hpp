@@ -31,9 +31,9 @@ struct bound_initiation {
 
     template <class Handler, class... Args>
     void operator()(Handler&& handler, Args&&... args) && {
-        std::move(initiation)(Bound<std::decay_t<Handler>>(std::move(captured),
-                                                           std::forward<Handler>(handler)),
-                              std::forward<Args>(args)...);
+        std::move(initiation)(
+            Bound<std::decay_t<Handler>>(std::move(captured), std::forward<Handler>(handler)),
+            std::forward<Args>(args)...);
     }
     template <class Handler, class... Args>
     void operator()(Handler&& handler, Args&&... args) const& {
@@ -53,9 +53,9 @@ struct bound_initiation<Initiation> {
 
     template <class Handler, class... Args>
     void operator()(Handler&& handler, Args&&... args) && {
-        std::move(initiation)(Bound<std::decay_t<Handler>>(std::move(captured),
-                                                           std::forward<Handler>(handler)),
-                              std::forward<Args>(args)...);
+        std::move(initiation)(
+            Bound<std::decay_t<Handler>>(std::move(captured), std::forward<Handler>(handler)),
+            std::forward<Args>(args)...);
     }
     template <class Handler, class... Args>
     void operator()(Handler&& handler, Args&&... args) const& {
@@ -84,8 +84,7 @@ public:
 
 template <template <class, class> class Associator, class F, class Default>
 struct associator<Associator, contextvars::Bound<F>, Default> : Associator<F, Default> {
-    static typename Associator<F, Default>::type
-    get(const contextvars::Bound<F>& bound) noexcept {
+    static typename Associator<F, Default>::type get(const contextvars::Bound<F>& bound) noexcept {
         return Associator<F, Default>::get(bound.get());
     }
     static typename Associator<F, Default>::type get(const contextvars::Bound<F>& bound,

@@ -81,7 +81,8 @@ struct given_awaitable {
 template <class T, class Token>
 decltype(auto) bound_if_handler(Token&& token) {
     using signature_fits =
-        std::conditional_t<std::is_void_v<T>, std::is_invocable<std::decay_t<Token>&, std::exception_ptr>,
+        std::conditional_t<std::is_void_v<T>,
+                           std::is_invocable<std::decay_t<Token>&, std::exception_ptr>,
                            std::is_invocable<std::decay_t<Token>&, std::exception_ptr, T>>;
     if constexpr (signature_fits::value)
         return bind_context(std::forward<Token>(token));

@@ -141,7 +141,8 @@ public:
     /// Runs `function` on E in a copy of the context that is current now.
     template <class F>
     void execute(F&& function) const {
-        asio_detail::submit(inner_, asio_detail::once<std::decay_t<F>>(ext::snapshot::of_current(), std::forward<F>(function)));
+        asio_detail::submit(inner_, asio_detail::once<std::decay_t<F>>(ext::snapshot::of_current(),
+                                                                       std::forward<F>(function)));
     }
 
     template <class P>
@@ -185,7 +186,7 @@ private:
     static auto with(R&& inner) {
         if constexpr (asio_detail::asks_for_tracking<P>)
             return asio_detail::tracking_executor<std::decay_t<R>>(std::forward<R>(inner),
-                                                              ext::snapshot::of_current());
+                                                                   ext::snapshot::of_current());
         else
             return context_executor<std::decay_t<R>>(std::forward<R>(inner));
     }
@@ -271,8 +272,8 @@ using without_context_type =
 template <class E>
     requires net::execution::is_executor<E>::value
 context_executor<net::strand<asio_detail::without_context_type<E>>> make_strand(const E& executor) {
-    return context_executor(net::strand<asio_detail::without_context_type<E>>(
-        asio_detail::without_context(executor)));
+    return context_executor(
+        net::strand<asio_detail::without_context_type<E>>(asio_detail::without_context(executor)));
 }
 
 template <asio_detail::is_execution_context C>

@@ -30,8 +30,9 @@ namespace contextvars::inline v0::inline CONTEXTVARS_ASIO_NAMESPACE {
 template <class Pool, class F>
 awaitable<std::invoke_result_t<F&&>> to_thread(Pool& pool, F f) {
     using result = std::invoke_result_t<F&&>;
-    static_assert(!std::is_reference_v<result>,
-                  "to_thread(pool, f): f returns a value; a reference would be to another thread's");
+    static_assert(
+        !std::is_reference_v<result>,
+        "to_thread(pool, f): f returns a value; a reference would be to another thread's");
     using holder = std::conditional_t<std::is_void_v<result>, std::tuple<>, result>;
 
     std::exception_ptr error;

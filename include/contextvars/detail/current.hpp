@@ -37,10 +37,11 @@ inline void set_top_frame(frame* frame) noexcept { store_top_frame(frame); }
 // the static TLS space. Two objects, not one: an object of two words would be saved by one wide
 // load after two narrow stores, which the processor cannot forward. They have names of their own
 // in the object file, so that the instructions can name them.
-extern CONTEXTVARS_EXPORT constinit thread_local map* current_map_slot __asm__(
-    "contextvars_v0_current_map") __attribute__((tls_model("initial-exec"))); // never nullptr
-extern CONTEXTVARS_EXPORT constinit thread_local frame* top_frame_slot __asm__(
-    "contextvars_v0_top_frame") __attribute__((tls_model("initial-exec")));
+extern CONTEXTVARS_EXPORT constinit thread_local map*
+    current_map_slot __asm__("contextvars_v0_current_map")
+        __attribute__((tls_model("initial-exec"))); // never nullptr
+extern CONTEXTVARS_EXPORT constinit thread_local frame*
+    top_frame_slot __asm__("contextvars_v0_top_frame") __attribute__((tls_model("initial-exec")));
 
 #if defined(__clang__)
 

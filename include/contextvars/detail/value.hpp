@@ -24,10 +24,10 @@ struct type_operations {
     const std::type_info* type;
     std::size_t size;
     std::size_t alignment;
-    bool in_node;                                 ///< not stored_inline
-    void (*destroy)(void*) noexcept;              ///< nullptr: nothing to do
-    bool (*equal)(const void*, const void*);      ///< nullptr: only a value and itself are equal
-    void (*print)(std::ostream&, const void*);    ///< nullptr: the type's name stands for it
+    bool in_node;                              ///< not stored_inline
+    void (*destroy)(void*) noexcept;           ///< nullptr: nothing to do
+    bool (*equal)(const void*, const void*);   ///< nullptr: only a value and itself are equal
+    void (*print)(std::ostream&, const void*); ///< nullptr: the type's name stands for it
 };
 
 template <class T>

@@ -98,8 +98,8 @@ CONTEXTVARS_EXPORT void report_unrestored(const undo& undo, reset_result result)
 [[noreturn]] CONTEXTVARS_EXPORT void throw_lookup_error(const variable& variable,
                                                         const void* default_value);
 [[noreturn]] CONTEXTVARS_EXPORT void throw_reset_error(reset_result result,
-                                                       const variable& variable,
-                                                       const undo& undo, const void* token);
+                                                       const variable& variable, const undo& undo,
+                                                       const void* token);
 
 CONTEXTVARS_EXPORT void print(std::ostream& out, const variable& variable,
                               const void* default_value);

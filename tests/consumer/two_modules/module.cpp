@@ -8,6 +8,7 @@ extern "C" __attribute__((visibility("default"))) void set_variable(const Contex
     variable.set(value);
 }
 
-extern "C" __attribute__((visibility("default"))) int get_variable(const ContextVar<int>& variable) {
+extern "C" __attribute__((visibility("default"))) int
+get_variable(const ContextVar<int>& variable) {
     return variable.get(-1);
 }
