@@ -132,14 +132,17 @@ void end_of_thread(void* state) noexcept;
 pthread_key_t end_key;
 pthread_once_t end_key_once = PTHREAD_ONCE_INIT;
 
+[[gnu::cold, gnu::noinline]] void begin_thread() {
+    pthread_once(&end_key_once, [] { pthread_key_create(&end_key, end_of_thread); });
+    auto state = std::make_unique<thread_state>();
+    if (pthread_setspecific(end_key, state.get()) != 0)
+        throw std::bad_alloc();
+    state_slot = state.release();
+}
+
 thread_state& this_thread() {
-    if (state_slot == nullptr) {
-        pthread_once(&end_key_once, [] { pthread_key_create(&end_key, end_of_thread); });
-        auto state = std::make_unique<thread_state>();
-        if (pthread_setspecific(end_key, state.get()) != 0)
-            throw std::bad_alloc();
-        state_slot = state.release();
-    }
+    if (state_slot == nullptr) [[unlikely]]
+        begin_thread();
     return *state_slot;
 }
 
@@ -171,22 +174,20 @@ void end_of_thread(void* state) noexcept {
 } // namespace
 
 frame& current_frame() {
+    thread_state& state = this_thread();
     if (top_frame() == nullptr)
-        set_top_frame(&this_thread().base);
+        set_top_frame(&state.base);
     return *top_frame();
 }
 
 identity_type identity_of(frame& frame) noexcept {
     if (frame.identity == 0) {
-        if (thread_state* state = state_slot; state != nullptr) {
-            if (state->next_identity == state->end_of_identities) {
-                state->next_identity = next_block_of_identities();
-                state->end_of_identities = state->next_identity + identities_in_a_block;
-            }
-            frame.identity = state->next_identity++;
-        } else {
-            frame.identity = next_block_of_identities();
+        thread_state& state = *state_slot; // current_frame() has made it
+        if (state.next_identity == state.end_of_identities) {
+            state.next_identity = next_block_of_identities();
+            state.end_of_identities = state.next_identity + identities_in_a_block;
         }
+        frame.identity = state.next_identity++;
     }
     return frame.identity;
 }
@@ -196,15 +197,17 @@ std::uint64_t thread_number() noexcept {
 }
 
 void* try_allocate(std::size_t bytes) noexcept {
-    if (reuse_blocks && state_slot != nullptr)
-        if (void* block = state_slot->blocks.take(bytes))
-            return block;
-    return ::operator new(block_cache::rounded(bytes), std::nothrow);
+    try {
+        return allocate(bytes);
+    } catch (const std::bad_alloc&) {
+        return nullptr;
+    }
 }
 
 void* allocate(std::size_t bytes) {
-    if (reuse_blocks && state_slot != nullptr)
-        if (void* block = state_slot->blocks.take(bytes))
+    // A thread that only ever captures and enters needs its blocks as well.
+    if (reuse_blocks)
+        if (void* block = this_thread().blocks.take(bytes))
             return block;
     return ::operator new(block_cache::rounded(bytes));
 }

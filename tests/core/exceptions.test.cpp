@@ -20,7 +20,6 @@
 #include <vector>
 
 namespace cv = contextvars;
-using contextvars_tests::allocations_of;
 using contextvars_tests::Counted;
 using contextvars_tests::FailingAllocation;
 using contextvars_tests::FailingCopy;
@@ -318,36 +317,4 @@ TEST_F(ExceptionsTest, of_f_leave_contexts_balanced_whatever_is_thrown) {
             EXPECT_TRUE(context.empty());
         }
     }
-}
-
-TEST_F(ExceptionsTest, need_no_memory_where_nothing_needs_memory) {
-    cv::ContextVar<int> number{"number", 1};
-    cv::ContextVar<std::string> text{"text"};
-    number.set(1);
-    text.set("text");
-    cv::Context context;
-    EXPECT_EQ(allocations_of([] { const cv::Context empty; }), 0);
-    EXPECT_EQ(allocations_of([&] {
-                  static_cast<void>(number.try_get());
-                  static_cast<void>(text.try_get());
-                  static_cast<void>(number.get());
-                  static_cast<void>(text.get());
-              }),
-              0);
-    EXPECT_EQ(allocations_of([&] { context.run([] {}); }), 0);
-    number.set(2);
-    EXPECT_EQ(allocations_of([&] { number.set(3); }), 0) << "a map of one's own changes in place";
-    EXPECT_EQ(allocations_of([&] { auto scope = number.scoped(4); }), 0);
-}
-
-TEST_F(ExceptionsTest, in_memory_do_not_reach_try_get_and_copy_context) {
-    cv::ContextVar<int> number{"number", 1};
-    cv::ContextVar<std::string> text{"text"};
-    text.set("text");
-    const FailingAllocation failing(1);
-    const cv::Context captured = cv::copy_context();
-    const cv::Context copy = captured;
-    EXPECT_EQ(*number.try_get(), 1);
-    EXPECT_EQ(text.get().size(), 4u);
-    EXPECT_EQ(copy.size(), 1u);
 }

@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdlib>
 #include <new>
@@ -18,6 +19,7 @@
 namespace contextvars_tests {
 
 struct allocations {
+    static inline std::atomic<long> live = 0;      ///< blocks of all threads that are not freed yet
     static inline thread_local long total = 0;     ///< so far, on this thread
     static inline thread_local long countdown = 0; ///< the allocation that brings it to 0 fails
     static inline thread_local bool failed = false;
@@ -82,19 +84,27 @@ long for_every_failing_allocation(Trial&& trial) {
 
 namespace detail {
 inline void* allocate(std::size_t size) noexcept {
-    return allocations::next_one_fails() ? nullptr : std::malloc(size == 0 ? 1 : size);
+    if (allocations::next_one_fails()) {
+        return nullptr;
+    }
+    ++allocations::live;
+    return std::malloc(size == 0 ? 1 : size);
 }
 inline void* allocate(std::size_t size, std::align_val_t alignment) noexcept {
+    if (allocations::next_one_fails()) {
+        return nullptr;
+    }
+    ++allocations::live;
     const auto step = static_cast<std::size_t>(alignment);
     const std::size_t rounded = (size + step - 1) / step * step;
-    return allocations::next_one_fails() ? nullptr
-                                         : std::aligned_alloc(step, rounded == 0 ? step : rounded);
+    return std::aligned_alloc(step, rounded == 0 ? step : rounded);
 }
 inline void* or_throw(void* memory) {
     allocations::done();
     return memory != nullptr ? memory : throw std::bad_alloc();
 }
 inline void deallocate(void* memory) noexcept {
+    allocations::live -= memory == nullptr ? 0 : 1;
     std::free(memory);
     allocations::done();
 }
