@@ -73,7 +73,9 @@ class async_result<contextvars::Bound<Token>, Signature> {
 public:
     template <class Initiation, class BoundToken, class... Args>
     static decltype(auto) initiate(Initiation&& initiation, BoundToken&& token, Args&&... args) {
-        return async_initiate<Token, Signature>(
+        // const where the token is.
+        using inner_token = std::remove_reference_t<decltype(token.get())>;
+        return async_initiate<inner_token, Signature>(
             contextvars::asio_detail::bound_initiation<std::decay_t<Initiation>>{
                 std::forward<Initiation>(initiation), token.captured()},
             token.get(), std::forward<Args>(args)...);

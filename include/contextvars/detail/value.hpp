@@ -93,7 +93,7 @@ public:
     template <class... Args>
     explicit new_word(Args&&... args) {
         if constexpr (stored_inline<T>) {
-            const T value(std::forward<Args>(args)...);
+            const T value = made(std::forward<Args>(args)...);
             std::memcpy(word_.bytes, std::addressof(value), sizeof(T));
         } else {
             void* storage = allocate_node(operations_of<T>);
@@ -118,6 +118,15 @@ public:
     void taken_over() noexcept { owned_ = false; }
 
 private:
+    template <class... Args>
+    static T made(Args&&... args) {
+        // Converting is what the caller asked for: no warning about it from in here.
+        if constexpr (std::is_arithmetic_v<T> && sizeof...(Args) == 1)
+            return static_cast<T>((std::forward<Args>(args), ...));
+        else
+            return T(std::forward<Args>(args)...);
+    }
+
     word word_{};
     bool owned_ = false;
 };
