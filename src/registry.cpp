@@ -33,6 +33,7 @@ namespace {
 constexpr std::uint32_t table_size = 1U << 20; // 20 bits in a key
 constexpr std::uint32_t last_generation = (1U << 20) - 1;
 constexpr std::uint32_t none = ~0U;
+constexpr std::uint32_t kept_for_lost_names = 4096;
 
 /// table_size entries, none of which ever moves or is destroyed. Grows under the registry's lock.
 template <class T>
@@ -102,14 +103,13 @@ std::uint32_t intern(std::string_view name, const type_operations& operations) {
         indices = new descriptor_indices;
     if (const auto found = indices->find({name, &operations}); found != indices->end())
         return found->second;
-    if (descriptor_count == table_size) {
-        // A program that makes up a million names loses those of further variables once they are
-        // gone; nothing else.
-        const std::string_view lost = "?";
-        if (name == lost)
-            throw std::length_error("contextvars: more than 2^20 names and types of variables");
+    // A program that makes up a million names loses those of further variables once they are gone;
+    // nothing else. One descriptor for each type is kept for that.
+    constexpr std::string_view lost = "?";
+    if (descriptor_count >= table_size - kept_for_lost_names && name != lost)
         return intern(lost, operations);
-    }
+    if (descriptor_count == table_size)
+        throw std::length_error("contextvars: more than 2^20 names and types of variables");
     descriptors.grow_to(descriptor_count);
     auto characters = std::make_unique<char[]>(name.size() + 1);
     std::memcpy(characters.get(), name.data(), name.size());

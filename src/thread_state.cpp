@@ -22,6 +22,7 @@
 #include <atomic>
 #include <memory>
 #include <new>
+#include <utility>
 
 namespace contextvars::inline v0::detail {
 
@@ -147,12 +148,17 @@ thread_state& this_thread() {
 }
 
 void end_of_thread(void* state) noexcept {
-    // A thread may end inside contexts that it never left: what is current there is theirs.
+    // A thread may end inside contexts that it never left: the maps they had here and show to nobody
+    // end with it, and what it had below them is its own.
     const frame* const base = &static_cast<thread_state*>(state)->base;
-    for (const frame* frame = top_frame(); frame != nullptr && frame != base;
-         frame = frame->previous)
-        set_current_map(frame->previous_map);
+    frame* const top = top_frame();
+    map* live = current_map();
+    for (frame* frame = top; frame != nullptr && frame != base; frame = frame->previous)
+        live = std::exchange(frame->previous_map, live != frame->published ? live : empty_map());
     set_top_frame(nullptr);
+    set_current_map(live);
+    for (frame* frame = top; frame != nullptr && frame != base; frame = frame->previous)
+        release(frame->previous_map);
     // Values' destructors may set again, and so bring a new base map; after a few rounds the rest
     // is left to the next call, for which this state stays.
     for (int round = 0; current_map() != empty_map(); ++round) {

@@ -38,39 +38,66 @@ concept has_printing = requires(std::ostream& out, const T& value) { out << valu
 // declared for every element type and fail only when they are instantiated.
 struct ask_equality {
     template <class T>
+    static constexpr bool itself = has_equality<T>;
+    template <class T>
     static constexpr bool of() noexcept;
 };
 struct ask_printing {
     template <class T>
+    static constexpr bool itself = has_printing<T>;
+    template <class T>
     static constexpr bool of() noexcept;
 };
-
-template <class T, class Ask>
-inline constexpr bool parts_agree = true;
 
 template <class T>
 concept container = requires { typename T::value_type; } && requires(const T& c) { c.begin(); };
 
-// A type that is its own element (a JSON value, a path) is asked only for itself.
-template <container T, class Ask>
-    requires(!std::same_as<typename T::value_type, T>)
-inline constexpr bool parts_agree<T, Ask> =
-    Ask::template of<std::remove_cv_t<typename T::value_type>>();
+template <class T>
+inline constexpr bool is_composite = container<T>;
+template <class A, class B>
+inline constexpr bool is_composite<std::pair<A, B>> = true;
+template <class... T>
+inline constexpr bool is_composite<std::tuple<T...>> = true;
+template <class T>
+inline constexpr bool is_composite<std::optional<T>> = true;
+template <class... T>
+inline constexpr bool is_composite<std::variant<T...>> = true;
 
-template <class A, class B, class Ask>
-inline constexpr bool parts_agree<std::pair<A, B>, Ask> =
-    Ask::template of<std::remove_cvref_t<A>>() && Ask::template of<std::remove_cvref_t<B>>();
+/// Whether all parts of T agree. `Within` are the composites that T is a part of, itself included:
+/// a type may contain itself (a tree, a JSON value), and is asked once.
+template <class T, class Ask, class... Within>
+inline constexpr bool parts_agree = true;
 
-template <class... T, class Ask>
-inline constexpr bool parts_agree<std::tuple<T...>, Ask> =
-    (Ask::template of<std::remove_cvref_t<T>>() && ...);
+template <class T, class Ask, class... Within>
+constexpr bool part_agrees() noexcept {
+    using part = std::remove_cvref_t<T>;
+    if constexpr ((std::same_as<part, Within> || ...))
+        return true;
+    else if constexpr (is_composite<part>)
+        return parts_agree<part, Ask, Within..., part> && Ask::template itself<part>;
+    else
+        return Ask::template of<part>();
+}
 
-template <class T, class Ask>
-inline constexpr bool parts_agree<std::optional<T>, Ask> = Ask::template of<std::remove_cv_t<T>>();
+template <container T, class Ask, class... Within>
+inline constexpr bool parts_agree<T, Ask, Within...> =
+    part_agrees<typename T::value_type, Ask, Within...>();
 
-template <class... T, class Ask>
-inline constexpr bool parts_agree<std::variant<T...>, Ask> =
-    (Ask::template of<std::remove_cv_t<T>>() && ...);
+template <class A, class B, class Ask, class... Within>
+inline constexpr bool parts_agree<std::pair<A, B>, Ask, Within...> =
+    part_agrees<A, Ask, Within...>() && part_agrees<B, Ask, Within...>();
+
+template <class... T, class Ask, class... Within>
+inline constexpr bool parts_agree<std::tuple<T...>, Ask, Within...> =
+    (part_agrees<T, Ask, Within...>() && ...);
+
+template <class T, class Ask, class... Within>
+inline constexpr bool parts_agree<std::optional<T>, Ask, Within...> =
+    part_agrees<T, Ask, Within...>();
+
+template <class... T, class Ask, class... Within>
+inline constexpr bool parts_agree<std::variant<T...>, Ask, Within...> =
+    (part_agrees<T, Ask, Within...>() && ...);
 
 } // namespace detail
 
@@ -79,13 +106,13 @@ inline constexpr bool parts_agree<std::variant<T...>, Ask> =
 /// and variant, whose own == is declared for every element type. May be specialised.
 template <class T>
 inline constexpr bool enable_equality =
-    detail::parts_agree<T, detail::ask_equality> && detail::has_equality<T>;
+    detail::parts_agree<T, detail::ask_equality, T> && detail::has_equality<T>;
 
 /// Whether values of T are printed with <<; otherwise their type's name stands for them.
 /// By default: T has << and so have its elements, as above. May be specialised.
 template <class T>
 inline constexpr bool enable_printing =
-    detail::parts_agree<T, detail::ask_printing> && detail::has_printing<T>;
+    detail::parts_agree<T, detail::ask_printing, T> && detail::has_printing<T>;
 
 template <class T>
 constexpr bool detail::ask_equality::of() noexcept {

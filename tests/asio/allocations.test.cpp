@@ -12,6 +12,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 using namespace contextvars_tests;
@@ -101,8 +102,11 @@ void expect_no_more_than_asio() {
     const long asio = of_asio<How>();
     ASSERT_GE(asio, 0);
     const auto compare = [asio](const char* bindings) {
-        EXPECT_LE(of_asio_on_a_capturing_executor<How>(), asio) << bindings;
-        EXPECT_LE(of_ours<How>(), asio) << bindings;
+        if constexpr (!std::is_same_v<How, by_timer> || CONTEXTVARS_ASIO_VERSION >= 102000) {
+            // In Asio 1.18, any_io_executor has no room for an executor and a context.
+            EXPECT_LE(of_asio_on_a_capturing_executor<How>(), asio) << bindings;
+            EXPECT_LE(of_ours<How>(), asio) << bindings;
+        }
         EXPECT_LE(of_ours_on_a_bare_executor<How>(), asio) << bindings;
     };
     compare("without bindings");
@@ -172,6 +176,8 @@ TEST_F(AsioAllocation, of_set_and_reset_of_a_small_value_at_every_hop_is_none) {
     EXPECT_LE(allocated, asio);
 }
 
+// Asio 1.18 keeps a single free frame; one of ours that does not fit it costs an allocation more.
+#if CONTEXTVARS_ASIO_VERSION >= 102000
 TEST_F(AsioAllocation, of_a_nested_awaitable_is_asio_s_own) {
     set_marks(1);
     net::io_context context(1);
@@ -185,6 +191,7 @@ TEST_F(AsioAllocation, of_a_nested_awaitable_is_asio_s_own) {
     EXPECT_GE(asio, 0);
     EXPECT_LE(ours, asio);
 }
+#endif
 
 TEST_F(AsioAllocation, of_a_bound_callback_is_asio_s_own) {
     net::io_context context(1);

@@ -348,8 +348,8 @@ TEST_F(Asyncio, runner_keeps_one_context_for_all_its_runs) {
 }
 
 TEST_F(Asyncio, to_thread_carries_the_context_in_and_nothing_back) {
-    net::thread_pool pool(1);
     net::io_context context;
+    net::thread_pool pool(1);
     run_task(context, [&]() -> cv::awaitable<void> {
         const auto here = std::this_thread::get_id();
         set_marks(1);
@@ -385,8 +385,9 @@ TEST_F(Asyncio, to_thread_carries_the_context_in_and_nothing_back) {
 }
 
 TEST_F(Asyncio, to_thread_may_be_awaited_later) {
+    net::io_context context;
     net::thread_pool pool(1);
-    run_task([&]() -> cv::awaitable<void> {
+    run_task(context, [&]() -> cv::awaitable<void> {
         set_marks(1);
         auto later = cv::to_thread(pool.get_executor(), [] { return has_marks(2); });
         co_await timer_tick();
@@ -403,9 +404,10 @@ TEST_F(Asyncio, to_thread_may_be_awaited_later) {
 }
 
 TEST_F(Asyncio, run_in_executor_carries_nothing) {
+    net::io_context context;
     net::thread_pool pool(1);
     std::atomic<bool> ran = false;
-    run_task([&]() -> cv::awaitable<void> {
+    run_task(context, [&]() -> cv::awaitable<void> {
         set_marks(1);
         net::post(pool, [&] {
             ran = true;

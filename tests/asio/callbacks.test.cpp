@@ -101,8 +101,8 @@ TEST_F(AsioCallback, runs_in_the_bindings_of_the_context_given) {
 }
 
 TEST_F(AsioCallback, completed_by_a_foreign_thread_runs_in_its_context) {
-    ForeignThreads threads;
     net::io_context context;
+    ForeignThreads threads;
     auto work = net::make_work_guard(context);
     set_marks(1);
     int right = 0;
@@ -240,8 +240,8 @@ TEST_F(AsioCallback, dispatched_on_the_spot_gives_nothing_back) {
 }
 
 TEST_F(AsioCallback, keeps_its_associated_executor) {
-    net::thread_pool pool(1);
     net::io_context context;
+    net::thread_pool pool(1);
     const auto handler = [](error_code) {};
     const auto with_executor = net::bind_executor(pool.get_executor(), handler);
     const auto bound = cv::bind_context(with_executor);
@@ -258,8 +258,8 @@ TEST_F(AsioCallback, keeps_its_associated_executor) {
 }
 
 TEST_F(AsioCallback, runs_on_its_associated_executor_in_its_context) {
-    net::thread_pool pool(1);
     net::io_context context;
+    net::thread_pool pool(1);
     net::steady_timer timer(context);
     std::thread::id of_pool;
     net::post(pool, [&] { of_pool = std::this_thread::get_id(); });
@@ -279,8 +279,8 @@ TEST_F(AsioCallback, runs_on_its_associated_executor_in_its_context) {
 }
 
 TEST_F(AsioCallback, keeps_the_allocator_and_executor_that_are_its_members) {
-    net::thread_pool pool(1);
     net::io_context context;
+    net::thread_pool pool(1);
     net::steady_timer timer(context);
     int allocated = 0;
     int right = 0;
@@ -349,8 +349,8 @@ TEST_F(AsioCallback, keeps_its_cancellation_slot) {
 }
 
 TEST_F(AsioCallback, with_everything_associated_at_once_keeps_everything) {
-    net::thread_pool pool(1);
     net::io_context context;
+    net::thread_pool pool(1);
     net::steady_timer timer(context);
     timer.expires_at(std::chrono::steady_clock::time_point::max());
     net::cancellation_signal signal;
@@ -425,8 +425,9 @@ TEST_F(AsioToken, detached_can_be_bound) {
 }
 
 TEST_F(AsioToken, use_awaitable_can_be_bound) {
+    net::io_context context;
     ForeignThreads threads;
-    run_task([&]() -> cv::awaitable<void> {
+    run_task(context, [&]() -> cv::awaitable<void> {
         set_marks(1);
         net::steady_timer timer(co_await net::this_coro::executor);
         timer.expires_after(at_once);
@@ -440,8 +441,8 @@ TEST_F(AsioToken, use_awaitable_can_be_bound) {
 }
 
 TEST_F(AsioToken, use_awaitable_bound_keeps_a_plain_awaitable_s_bindings_on_a_bare_executor) {
-    ForeignThreads threads;
     net::io_context context;
+    ForeignThreads threads;
     bool ended = false;
     // Asio's awaitable on Asio's executor: what each step sees is what its token was bound to.
     net::co_spawn(
@@ -480,8 +481,9 @@ TEST_F(AsioToken, redirect_error_can_be_bound) {
 #if CONTEXTVARS_TESTS_HAS_BOUND_AWAITABLE
 
 TEST_F(AsioToken, bind_executor_of_a_bound_token_runs_there) {
+    net::io_context context;
     net::thread_pool pool(1);
-    run_task([&]() -> cv::awaitable<void> {
+    run_task(context, [&]() -> cv::awaitable<void> {
         const auto here = std::this_thread::get_id();
         set_marks(1);
         co_await net::post(net::bind_executor(pool, cv::bind_context(net::use_awaitable)));

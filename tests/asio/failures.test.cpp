@@ -48,6 +48,7 @@ cv::awaitable<void> await_promise(Promise& promise) {
 } // namespace
 
 TEST_F(AsioFailure, 1_completion_by_a_foreign_thread_is_cured) {
+    net::io_context context;
     ForeignThreads threads;
     for (const completion how : completions) {
         const auto task = [&threads, how]() -> cv::awaitable<void> {
@@ -57,8 +58,7 @@ TEST_F(AsioFailure, 1_completion_by_a_foreign_thread_is_cured) {
             co_await timer_tick(); // nor is it lost from here on
             EXPECT_TRUE(has_marks(1));
         };
-        run_task(task);
-        net::io_context context;
+        run_task(context, task);
         run_on_bare_executor(context, task);
     }
 }
@@ -66,9 +66,10 @@ TEST_F(AsioFailure, 1_completion_by_a_foreign_thread_is_cured) {
 #if CONTEXTVARS_TESTS_HAS_BOUND_AWAITABLE
 
 TEST_F(AsioFailure, 2_a_hop_to_a_plain_executor_is_cured) {
+    net::io_context context;
     net::thread_pool pool(1);
     net::post(pool, [] { set_marks(666); }); // the pool's thread has bindings of its own
-    run_task([&]() -> cv::awaitable<void> {
+    run_task(context, [&]() -> cv::awaitable<void> {
         const auto here = std::this_thread::get_id();
         const auto home = co_await net::this_coro::executor;
         for (int mark = 0; mark != 10; ++mark) {
@@ -90,9 +91,10 @@ TEST_F(AsioFailure, 2_a_hop_to_a_plain_executor_is_cured) {
 #endif
 
 TEST_F(AsioFailure, 2_a_post_to_a_plain_pool_is_cured) {
+    net::io_context context;
     net::thread_pool pool(1);
     net::post(pool, [] { set_marks(666); });
-    run_task([&]() -> cv::awaitable<void> {
+    run_task(context, [&]() -> cv::awaitable<void> {
         for (int mark = 0; mark != 10; ++mark) {
             set_marks(mark);
             co_await net::post(pool, net::use_awaitable);

@@ -237,6 +237,7 @@ TEST_F(AsioBranch, that_throws_leaves_the_parent_its_bindings) {
 }
 
 TEST_F(AsioBranch, on_foreign_threads_keeps_its_own_bindings) {
+    net::io_context context;
     ForeignThreads threads;
     struct branch {
         static cv::awaitable<void> hops(ForeignThreads& threads, int mark) {
@@ -247,7 +248,7 @@ TEST_F(AsioBranch, on_foreign_threads_keeps_its_own_bindings) {
             }
         }
     };
-    run_task([&]() -> cv::awaitable<void> {
+    run_task(context, [&]() -> cv::awaitable<void> {
         set_marks(1);
         // The branches end on the executor, one after the other, whatever completed them.
         co_await (branch::hops(threads, 2) && branch::hops(threads, 3));
@@ -612,8 +613,8 @@ TEST_F(AsioSpawn, with_one_context_after_the_other_keeps_their_bindings_apart) {
 }
 
 TEST_F(AsioSpawn, with_a_context_on_another_thread_is_consistent_there) {
-    ForeignThreads threads;
     net::io_context context;
+    ForeignThreads threads;
     cv::Context of_task;
     cv::co_spawn(
         context, of_task,

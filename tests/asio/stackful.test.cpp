@@ -26,11 +26,10 @@ namespace {
 using AsioStackful = Isolated;
 
 using capturing = cv::context_executor<net::io_context::executor_type>;
-using yield_type = net::basic_yield_context<net::any_io_executor>;
 
 template <class Function>
 void spawn(net::io_context& context, Function function) {
-    const net::any_io_executor executor = capturing(context.get_executor());
+    const capturing executor(context.get_executor());
 #if CONTEXTVARS_ASIO_VERSION >= 102300
     net::spawn(executor, std::move(function), [](std::exception_ptr error) {
         if (error)
@@ -41,13 +40,20 @@ void spawn(net::io_context& context, Function function) {
 #endif
 }
 
+template <class Yield>
+void sets_and_suspends(net::io_context& context, Yield yield) {
+    set_marks(2);
+    net::post(capturing(context.get_executor()), yield);
+    EXPECT_TRUE(has_marks(2));
+}
+
 } // namespace
 
 TEST_F(AsioStackful, steps_have_the_same_bindings) {
     net::io_context context;
     bool ended = false;
     set_marks(1);
-    spawn(context, [&](yield_type yield) {
+    spawn(context, [&](auto yield) {
         EXPECT_TRUE(has_marks(1));
         net::steady_timer timer(capturing(context.get_executor()));
         for (int mark = 2; mark != 10; ++mark) {
@@ -72,7 +78,7 @@ TEST_F(AsioStackful, coroutines_do_not_mix) {
     for (int mark = 0; mark != 10; ++mark)
         isolated([&] {
             set_marks(mark);
-            spawn(context, [&, mark](yield_type yield) {
+            spawn(context, [&, mark](auto yield) {
                 for (int i = 0; i != 20; ++i) {
                     EXPECT_EQ(text.get(), text_of(mark));
                     number.set(mark * 100 + i);
@@ -88,18 +94,11 @@ TEST_F(AsioStackful, coroutines_do_not_mix) {
 }
 
 TEST_F(AsioStackful, functions_that_suspend_show_their_callers_what_they_set) {
-    struct callee {
-        static void sets(net::io_context& context, yield_type yield) {
-            set_marks(2);
-            net::post(capturing(context.get_executor()), yield);
-            EXPECT_TRUE(has_marks(2));
-        }
-    };
     net::io_context context;
     bool ended = false;
-    spawn(context, [&](yield_type yield) {
+    spawn(context, [&](auto yield) {
         set_marks(1);
-        callee::sets(context, yield);
+        sets_and_suspends(context, yield);
         EXPECT_TRUE(has_marks(2));
         ended = true;
     });
@@ -110,7 +109,7 @@ TEST_F(AsioStackful, functions_that_suspend_show_their_callers_what_they_set) {
 TEST_F(AsioStackful, errors_leave_the_bindings_as_they_were) {
     net::io_context context;
     bool ended = false;
-    spawn(context, [&](yield_type yield) {
+    spawn(context, [&](auto yield) {
         set_marks(1);
         net::steady_timer timer(capturing(context.get_executor()));
         timer.expires_at(std::chrono::steady_clock::time_point::max());
@@ -131,9 +130,9 @@ TEST_F(AsioStackful, errors_leave_the_bindings_as_they_were) {
 TEST_F(AsioStackful, children_begin_with_a_copy_and_give_nothing_back) {
     net::io_context context;
     int ended = 0;
-    spawn(context, [&](yield_type yield) {
+    spawn(context, [&](auto yield) {
         set_marks(1);
-        spawn(context, [&](yield_type child) {
+        spawn(context, [&](auto child) {
             EXPECT_TRUE(has_marks(1));
             set_marks(2);
             net::post(capturing(context.get_executor()), child);
@@ -155,7 +154,7 @@ TEST_F(AsioStackful, coroutines_destroyed_with_their_io_context_release_their_bi
     const cv::ContextVar<std::shared_ptr<int>> watched("watched");
     {
         net::io_context context;
-        spawn(context, [&](yield_type yield) {
+        spawn(context, [&](auto yield) {
             watched.set(value);
             net::steady_timer timer(capturing(context.get_executor()));
             timer.expires_at(std::chrono::steady_clock::time_point::max());

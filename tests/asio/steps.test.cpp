@@ -396,8 +396,9 @@ TEST_F(AsioStep, that_is_completed_within_its_own_initiation_has_the_same_bindin
 }
 
 TEST_F(AsioStep, after_a_foreign_thread_completed_has_the_same_bindings) {
+    net::io_context context;
     ForeignThreads threads;
-    run_task([&]() -> cv::awaitable<void> {
+    run_task(context, [&]() -> cv::awaitable<void> {
         set_marks(0);
         int mark = 0;
         for (int round = 0; round != 5; ++round)
@@ -411,8 +412,8 @@ TEST_F(AsioStep, after_a_foreign_thread_completed_has_the_same_bindings) {
 }
 
 TEST_F(AsioStep, that_began_with_no_bindings_goes_on_with_none) {
-    ForeignThreads threads;
     net::io_context context;
+    ForeignThreads threads;
     run_task(context, [&]() -> cv::awaitable<void> {
         for (const completion how : completions) {
             co_await threads.async_complete(how, net::use_awaitable);
@@ -444,8 +445,9 @@ TEST_F(AsioStep, on_a_thread_with_bindings_sees_none_of_them) {
 }
 
 TEST_F(AsioStep, on_another_thread_can_reset_a_token_made_before) {
+    net::io_context context;
     ForeignThreads threads;
-    run_task([&]() -> cv::awaitable<void> {
+    run_task(context, [&]() -> cv::awaitable<void> {
         set_marks(1);
         for (const completion how : completions) {
             cv::Token<int> of_number = number.set(2);
@@ -462,8 +464,9 @@ TEST_F(AsioStep, on_another_thread_can_reset_a_token_made_before) {
 }
 
 TEST_F(AsioStep, on_another_thread_ends_a_guard_made_before) {
+    net::io_context context;
     ForeignThreads threads;
-    run_task([&]() -> cv::awaitable<void> {
+    run_task(context, [&]() -> cv::awaitable<void> {
         set_marks(1);
         for (const completion how : completions) {
             {
@@ -740,8 +743,9 @@ TEST_F(AsioStep, after_the_cancellation_state_was_reset_goes_on_in_the_same_bind
 #if CONTEXTVARS_TESTS_HAS_AWAITED_OPERATIONS
 
 TEST_F(AsioStep, after_an_awaited_operation_has_the_same_bindings) {
+    net::io_context context;
     ForeignThreads threads;
-    run_task([&]() -> cv::awaitable<void> {
+    run_task(context, [&]() -> cv::awaitable<void> {
         set_marks(1);
         net::steady_timer timer(co_await net::this_coro::executor);
         timer.expires_after(std::chrono::steady_clock::duration::zero());

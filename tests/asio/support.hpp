@@ -135,7 +135,8 @@ inline constexpr completion completions[] = {completion::direct, completion::by_
                                              completion::by_dispatch};
 
 /// Threads that know nothing of Asio, each with bindings of its own, which it must have again
-/// after it has called a handler. Joins them when destroyed.
+/// after it has called a handler. Joins them when destroyed: declare it after the io_context, which
+/// a thread may still be in when it has posted the last handler.
 class ForeignThreads {
 public:
     static constexpr int mark = 666;

@@ -361,8 +361,8 @@ TEST_F(AsioException, of_an_initiation_comes_out_of_run_and_the_coroutine_is_des
 #endif
 
 TEST_F(AsioException, of_an_executor_s_function_leaves_the_thread_its_own_bindings) {
-    net::thread_pool pool(1);
     net::io_context context;
+    net::thread_pool pool(1);
     set_marks(1);
     run_task(context, [&]() -> cv::awaitable<void> {
         set_marks(2);

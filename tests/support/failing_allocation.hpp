@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <new>
+#include <thread>
 #include <utility>
 
 namespace contextvars_tests {
@@ -64,17 +65,22 @@ public:
 };
 
 /// Calls trial(n) for n = 1, 2, … until a trial makes fewer than n allocations. A trial arms
-/// FailingAllocation(n) around what it tests, and checks what must hold afterwards.
+/// FailingAllocation(n) around what it tests, and checks what must hold afterwards. Each one runs on
+/// a thread of its own, where nothing can have kept free memory from the trial before.
 /// Returns how many allocations there were to fail.
 template <class Trial>
 long for_every_failing_allocation(Trial&& trial) {
     for (long n = 1; n < 100000; ++n) {
-        allocations::failed = false;
-        trial(n);
-        if (!allocations::failed) {
+        bool failed = false;
+        std::thread([&] {
+            allocations::failed = false;
+            trial(n);
+            failed = allocations::failed;
+        }).join();
+        if (!failed) {
             return n - 1;
         }
-        if (::testing::Test::HasFatalFailure()) {
+        if (::testing::Test::HasFailure()) {
             return n;
         }
     }

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+//
+// Where the library asks for memory, and that it gives all of it back.
+#include <contextvars/contextvars.hpp>
+
+#include "support/failing_allocation.hpp"
+#include "support/isolated.hpp"
+#include "support/throw_at.hpp"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <new>
+#include <string>
+#include <vector>
+
+namespace cv = contextvars;
+using contextvars_tests::allocations_of;
+using contextvars_tests::FailingAllocation;
+using contextvars_tests::FailingCopy;
+using contextvars_tests::isolated;
+using contextvars_tests::ThrowAt;
+using MemoryTest = contextvars_tests::Isolated;
+
+namespace {
+
+/// Fails if f, called a thousand times, leaves more blocks behind than a cache may keep.
+template <class F>
+void expect_no_growth(F f) {
+    constexpr int calls = 1000;
+    for (int i = 0; i < calls; ++i) {
+        f(i);
+    }
+    const long before = contextvars_tests::allocations::live;
+    for (int i = 0; i < calls; ++i) {
+        f(i);
+    }
+    EXPECT_LT(contextvars_tests::allocations::live - before, calls / 20);
+}
+
+struct alignas(64) WideThrowAt {
+    ThrowAt value;
+    explicit WideThrowAt(int number) : value(number) {}
+};
+
+} // namespace
+
+TEST_F(MemoryTest, is_not_asked_for_where_none_is_needed) {
+    cv::ContextVar<int> number{"number", 1};
+    cv::ContextVar<std::string> text{"text"};
+    number.set(1);
+    text.set("text");
+    cv::Context context;
+    EXPECT_EQ(allocations_of([] { const cv::Context empty; }), 0);
+    EXPECT_EQ(allocations_of([&] {
+                  static_cast<void>(number.try_get());
+                  static_cast<void>(text.try_get());
+                  static_cast<void>(number.get());
+                  static_cast<void>(text.get());
+              }),
+              0);
+    EXPECT_EQ(allocations_of([&] { context.run([] {}); }), 0);
+    number.set(2);
+    EXPECT_EQ(allocations_of([&] { number.set(3); }), 0) << "a map of one's own changes in place";
+    EXPECT_EQ(allocations_of([&] { auto scope = number.scoped(4); }), 0);
+}
+
+TEST_F(MemoryTest, that_is_exhausted_does_not_stop_try_get_and_copies) {
+    cv::ContextVar<int> number{"number", 1};
+    cv::ContextVar<std::string> text{"text"};
+    text.set("text");
+    const FailingAllocation failing(1);
+    const cv::Context captured = cv::copy_context();
+    const cv::Context copy = captured;
+    EXPECT_EQ(*number.try_get(), 1);
+    EXPECT_EQ(text.get().size(), 4u);
+    EXPECT_EQ(copy.size(), 1u);
+}
+
+TEST_F(MemoryTest, is_given_back_by_contexts_tokens_and_bound_callables) {
+    cv::ContextVar<std::string> text{"text"};
+    cv::ContextVar<int> number{"number"};
+    expect_no_growth([&](int i) {
+        isolated([&] {
+            auto token = text.set(std::string(100, 'x'));
+            number.set(i);
+            const cv::Context captured = cv::copy_context();
+            text.set("other");
+            text.reset(token);
+            cv::bind_context([&] { number.set(-i); })();
+            static_cast<void>(captured.items());
+        });
+    });
+}
+
+TEST_F(MemoryTest, is_given_back_by_large_maps_and_by_variables) {
+    expect_no_growth([](int) {
+        isolated([] {
+            std::vector<std::unique_ptr<cv::ContextVar<int>>> variables;
+            std::vector<cv::Context> captured;
+            for (int i = 0; i < 90; ++i) {
+                variables.push_back(std::make_unique<cv::ContextVar<int>>("one of many"));
+                variables.back()->set(i);
+                if (i % 30 == 0) {
+                    captured.push_back(cv::copy_context());
+                    variables[0]->set(-i);
+                }
+            }
+            variables.resize(40);
+            cv::ContextVar<std::string> next{"next"};
+            next.set("bound where another one was");
+        });
+    });
+}
+
+TEST_F(MemoryTest, is_given_back_where_a_constructor_throws) {
+    cv::ContextVar<ThrowAt> v{"v"};
+    cv::ContextVar<WideThrowAt> wide{"wide"};
+    expect_no_growth([&](int) {
+        const FailingCopy failing(1);
+        EXPECT_THROW(v.emplace(1), ThrowAt::Error);
+    });
+    expect_no_growth([&](int) {
+        const FailingCopy failing(1);
+        EXPECT_THROW(wide.emplace(1), ThrowAt::Error);
+    });
+    expect_no_growth([&](int) {
+        const ThrowAt value(1);
+        const FailingCopy failing(1);
+        EXPECT_THROW(v.set(value), ThrowAt::Error);
+    });
+}
+
+TEST_F(MemoryTest, is_given_back_where_there_is_not_enough_of_it) {
+    cv::ContextVar<std::string> text{"text"};
+    std::vector<std::unique_ptr<cv::ContextVar<int>>> variables;
+    for (int i = 0; i < 90; ++i) {
+        variables.push_back(std::make_unique<cv::ContextVar<int>>("one of many"));
+        variables.back()->set(i);
+    }
+    expect_no_growth([&](int i) {
+        cv::Context copy = cv::copy_context();
+        try {
+            const FailingAllocation failing(1 + i % 6);
+            copy.run([&] {
+                variables[80]->set(i);
+                text.set(std::string(100, 'x'));
+                variables[3]->set(i);
+            });
+        } catch (const std::bad_alloc&) {
+            return;
+        }
+    });
+}
+
+TEST_F(MemoryTest, is_given_back_when_a_thread_ends) {
+    cv::ContextVar<std::string> text{"text"};
+    expect_no_growth([&](int i) {
+        if (i % 10 == 0) {
+            cv::thread([&] {
+                text.set(std::string(100, 'x'));
+                isolated([&] { text.set("inner"); });
+            }).join();
+        }
+    });
+}
