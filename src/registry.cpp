@@ -34,6 +34,7 @@ constexpr std::uint32_t table_size = 1U << 20; // 20 bits in a key
 constexpr std::uint32_t last_generation = (1U << 20) - 1;
 constexpr std::uint32_t none = ~0U;
 constexpr std::uint32_t kept_for_lost_names = 4096;
+constexpr std::string_view lost_name = "?";
 
 /// table_size entries, none of which ever moves or is destroyed. Grows under the registry's lock.
 template <class T>
@@ -105,17 +106,18 @@ std::uint32_t intern(std::string_view name, const type_operations& operations) {
         return found->second;
     // A program that makes up a million names loses those of further variables once they are gone;
     // nothing else. One descriptor for each type is kept for that.
-    constexpr std::string_view lost = "?";
-    if (descriptor_count >= table_size - kept_for_lost_names && name != lost)
-        return intern(lost, operations);
+    const bool lost = name.data() == lost_name.data();
+    if (descriptor_count >= table_size - kept_for_lost_names && !lost)
+        return intern(lost_name, operations);
     if (descriptor_count == table_size)
         throw std::length_error("contextvars: more than 2^20 names and types of variables");
     descriptors.grow_to(descriptor_count);
     auto characters = std::make_unique<char[]>(name.size() + 1);
     std::memcpy(characters.get(), name.data(), name.size());
-    const std::string_view kept(characters.get(), name.size());
+    const std::string_view kept = lost ? lost_name : std::string_view(characters.get(), name.size());
     indices->emplace(std::pair(kept, &operations), descriptor_count);
-    static_cast<void>(characters.release());
+    if (!lost)
+        static_cast<void>(characters.release());
     descriptors[descriptor_count] = {kept, &operations};
     return descriptor_count++;
 }
@@ -131,7 +133,13 @@ std::uint32_t take_id() {
 
 } // namespace
 
-std::string_view name_of(key_type key) noexcept { return descriptors[descriptor_of(key)].name; }
+std::string_view name_of(key_type key) noexcept {
+    const std::string_view name = descriptors[descriptor_of(key)].name;
+    if (name.data() != lost_name.data())
+        return name;
+    const void* alive = variable_of(key);
+    return alive != nullptr ? static_cast<const variable*>(alive)->name() : name;
+}
 
 const type_operations& operations_of_key(key_type key) noexcept {
     return *descriptors[descriptor_of(key)].operations;

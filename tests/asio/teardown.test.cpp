@@ -223,8 +223,9 @@ TEST_F(AsioTeardown, of_a_coroutine_that_ended_releases_its_bindings) {
 TEST_F(AsioTeardown, of_a_coroutine_that_moved_between_threads_releases_its_bindings) {
     const witness value = std::make_shared<int>(0);
     {
+        net::io_context context;
         ForeignThreads threads;
-        run_task([&]() -> cv::awaitable<void> {
+        run_task(context, [&]() -> cv::awaitable<void> {
             for (const completion how : completions) {
                 const auto guard = watched.scoped(value);
                 co_await threads.async_complete(how, net::use_awaitable);
