@@ -124,6 +124,7 @@ public:
 
     constexpr awaitable() noexcept = default;
     awaitable(awaitable&&) noexcept = default;
+    awaitable& operator=(awaitable&&) noexcept = default; // where Asio's has it: 1.20
 
 private:
     explicit awaitable(asio_detail::asio_awaitable<T>&& base) noexcept

@@ -64,21 +64,58 @@ struct bound_initiation<Initiation> {
     }
 };
 
+// What Asio's own classes ask an async_result for: the handler's type where the token is one (its
+// checks of handlers), and the result (executor_binder).
+template <class Result>
+struct bound_handler {};
+template <class Result>
+    requires requires { typename Result::completion_handler_type; }
+struct bound_handler<Result> {
+    using completion_handler_type = Bound<typename Result::completion_handler_type>;
+
+    // The older protocol, by which executor_binder of Asio 1.18 asks.
+    explicit bound_handler(completion_handler_type& handler) : target_(handler.get()) {}
+    typename Result::return_type get() { return target_.get(); }
+
+private:
+    Result target_;
+};
+
+template <class Result>
+struct result_of_token {};
+template <class Result>
+    requires requires { typename Result::return_type; }
+struct result_of_token<Result> {
+    using return_type = typename Result::return_type;
+};
+
 } // namespace contextvars::inline v0::inline CONTEXTVARS_ASIO_NAMESPACE::asio_detail
 
 CONTEXTVARS_ASIO_BEGIN
 
 template <class Token, class Signature>
-class async_result<contextvars::Bound<Token>, Signature> {
+class async_result<contextvars::Bound<Token>, Signature>
+    : public contextvars::asio_detail::bound_handler<async_result<Token, Signature>>,
+      public contextvars::asio_detail::result_of_token<async_result<Token, Signature>> {
+    template <class Initiation>
+    using bound_initiation = contextvars::asio_detail::bound_initiation<std::decay_t<Initiation>>;
+
 public:
+    using contextvars::asio_detail::bound_handler<async_result<Token, Signature>>::bound_handler;
+
+    // The type is spelled out since Asio asks, of tokens that do not fit an operation, whether this
+    // compiles.
     template <class Initiation, class BoundToken, class... Args>
-    static decltype(auto) initiate(Initiation&& initiation, BoundToken&& token, Args&&... args) {
-        // const where the token is.
-        using inner_token = std::remove_reference_t<decltype(token.get())>;
-        return async_initiate<inner_token, Signature>(
-            contextvars::asio_detail::bound_initiation<std::decay_t<Initiation>>{
-                std::forward<Initiation>(initiation), token.captured()},
-            token.get(), std::forward<Args>(args)...);
+    static auto initiate(Initiation&& initiation, BoundToken&& token, Args&&... args)
+        -> decltype(async_initiate<Token, Signature>(std::declval<bound_initiation<Initiation>>(),
+                                                     std::declval<Token&>(),
+                                                     std::forward<Args>(args)...)) {
+        // async_initiate moves from what it is given; who gave an lvalue may use it again.
+        Token own(static_cast<std::conditional_t<std::is_lvalue_reference_v<BoundToken>,
+                                                 const Token&, Token&&>>(token.get()));
+        return async_initiate<Token, Signature>(
+            bound_initiation<Initiation>{std::forward<Initiation>(initiation), token.captured()},
+            own, std::forward<Args>(args)...);
     }
 };
 

@@ -25,10 +25,10 @@
 
 namespace contextvars::inline v0::inline CONTEXTVARS_ASIO_NAMESPACE {
 
-/// Returns: an awaitable of what f returns; f's exceptions come out of co_await.
-/// `pool` is an executor, or an execution context that outlives the call.
-template <class Pool, class F>
-awaitable<std::invoke_result_t<F&&>> to_thread(Pool& pool, F f) {
+namespace asio_detail {
+
+template <class E, class F>
+awaitable<std::invoke_result_t<F&&>> run_on(E executor, F f) {
     using result = std::invoke_result_t<F&&>;
     static_assert(
         !std::is_reference_v<result>,
@@ -55,10 +55,7 @@ awaitable<std::invoke_result_t<F&&>> to_thread(Pool& pool, F f) {
             }
             net::post(work, std::move(handler));
         };
-        if constexpr (asio_detail::is_execution_context<Pool>)
-            net::post(pool, std::move(run));
-        else
-            net::post(asio_detail::without_context(pool), std::move(run));
+        net::post(asio_detail::without_context(executor), std::move(run));
     };
     co_await net::async_initiate<const net::use_awaitable_t<>, void()>(initiate,
                                                                        net::use_awaitable);
@@ -68,11 +65,20 @@ awaitable<std::invoke_result_t<F&&>> to_thread(Pool& pool, F f) {
         co_return std::move(*value);
 }
 
+} // namespace asio_detail
+
+/// Returns: an awaitable of what f returns; f's exceptions come out of co_await.
+/// Throws: std::bad_alloc.
 template <class E, class F>
     requires net::execution::is_executor<E>::value
-awaitable<std::invoke_result_t<F&&>> to_thread(E&& executor, F f) {
-    E pool = std::move(executor);
-    co_return co_await contextvars::to_thread<E, F>(pool, std::move(f));
+awaitable<std::invoke_result_t<F&&>> to_thread(const E& executor, F f) {
+    return asio_detail::run_on<E, F>(executor, std::move(f));
+}
+
+/// As above, on an execution context, such as a thread_pool, that outlives the call.
+template <asio_detail::is_execution_context C, class F>
+awaitable<std::invoke_result_t<F&&>> to_thread(C& context, F f) {
+    return asio_detail::run_on<typename C::executor_type, F>(context.get_executor(), std::move(f));
 }
 
 } // namespace contextvars::inline v0::inline CONTEXTVARS_ASIO_NAMESPACE
