@@ -114,7 +114,8 @@ std::uint32_t intern(std::string_view name, const type_operations& operations) {
     descriptors.grow_to(descriptor_count);
     auto characters = std::make_unique<char[]>(name.size() + 1);
     std::memcpy(characters.get(), name.data(), name.size());
-    const std::string_view kept = lost ? lost_name : std::string_view(characters.get(), name.size());
+    const std::string_view kept =
+        lost ? lost_name : std::string_view(characters.get(), name.size());
     indices->emplace(std::pair(kept, &operations), descriptor_count);
     if (!lost)
         static_cast<void>(characters.release());

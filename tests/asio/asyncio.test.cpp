@@ -394,10 +394,9 @@ TEST_F(Asyncio, to_thread_may_be_awaited_later) {
         set_marks(2);
         const bool right = co_await std::move(later); // captured where it is awaited
         EXPECT_TRUE(right);
-        const bool spawned =
-            co_await net::co_spawn(co_await net::this_coro::executor,
-                                   cv::to_thread(pool.get_executor(), [] { return has_marks(2); }),
-                                   net::use_awaitable);
+        const bool spawned = co_await net::co_spawn(
+            co_await net::this_coro::executor,
+            cv::to_thread(pool.get_executor(), [] { return has_marks(2); }), net::use_awaitable);
         EXPECT_TRUE(spawned);
     });
     pool.join();

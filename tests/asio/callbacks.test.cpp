@@ -107,16 +107,15 @@ TEST_F(AsioCallback, completed_by_a_foreign_thread_runs_in_its_context) {
     set_marks(1);
     int right = 0;
     for (const completion how : completions)
-        threads.async_complete(how,
-                               net::bind_executor(context, cv::bind_context([&, how] {
-                                                      // Directly: on the foreign thread.
-                                                      if (how != completion::direct)
-                                                          right += has_marks(1);
-                                                      else
-                                                          EXPECT_TRUE(has_marks(1));
-                                                      if (right == 2)
-                                                          work.reset();
-                                                  })));
+        threads.async_complete(how, net::bind_executor(context, cv::bind_context([&, how] {
+                                                           // Directly: on the foreign thread.
+                                                           if (how != completion::direct)
+                                                               right += has_marks(1);
+                                                           else
+                                                               EXPECT_TRUE(has_marks(1));
+                                                           if (right == 2)
+                                                               work.reset();
+                                                       })));
     set_marks(2);
     context.run();
     EXPECT_EQ(right, 2);
@@ -136,14 +135,12 @@ TEST_F(AsioCallback, of_socket_operations_runs_in_its_context) {
                               right += has_marks(1);
                               set_marks(2);
                               net::async_read_until(server, net::dynamic_buffer(received), '\n',
-                                                    cv::bind_context(
-                                                        [&](error_code, std::size_t) {
-                                                            right += has_marks(2);
-                                                        }));
+                                                    cv::bind_context([&](error_code, std::size_t) {
+                                                        right += has_marks(2);
+                                                    }));
                           }));
     set_marks(3);
-    client.async_connect(acceptor.local_endpoint(),
-                         cv::bind_context([&](error_code) {
+    client.async_connect(acceptor.local_endpoint(), cv::bind_context([&](error_code) {
                              right += has_marks(3);
                              net::async_write(client, net::buffer(sent),
                                               cv::bind_context([&](error_code, std::size_t) {
@@ -163,9 +160,8 @@ TEST_F(AsioCallback, bound_once_may_be_used_for_several_operations) {
     set_marks(1);
     int right = 0;
     const auto shared = std::make_shared<int>(7);
-    auto bound = cv::bind_context([&right, shared](error_code) {
-        right += has_marks(1) && shared != nullptr;
-    });
+    auto bound = cv::bind_context(
+        [&right, shared](error_code) { right += has_marks(1) && shared != nullptr; });
     first.expires_after(at_once);
     second.expires_after(at_once);
     first.async_wait(bound);
@@ -358,9 +354,8 @@ TEST_F(AsioCallback, with_everything_associated_at_once_keeps_everything) {
     int right = 0;
     set_marks(1);
     timer.async_wait(net::bind_cancellation_slot(
-        signal.slot(),
-        cv::bind_context(handler_with_members{counting_allocator<int>(allocated),
-                                              pool.get_executor(), &right})));
+        signal.slot(), cv::bind_context(handler_with_members{counting_allocator<int>(allocated),
+                                                             pool.get_executor(), &right})));
     EXPECT_GT(allocated, 0);
     signal.emit(net::cancellation_type::all);
     set_marks(2);
@@ -529,14 +524,12 @@ TEST_F(AsioToken, as_tuple_append_and_prepend_can_be_bound) {
     timer.expires_after(at_once);
     set_marks(1);
     int right = 0;
-    timer.async_wait(cv::bind_context(net::as_tuple([&](std::tuple<error_code> result) {
-        right += has_marks(1) && !std::get<0>(result);
-    })));
-    timer.async_wait(net::as_tuple(cv::bind_context([&](std::tuple<error_code>) {
-        right += has_marks(1);
-    })));
-    timer.async_wait(cv::bind_context(net::append(
-        [&](error_code, int appended) { right += has_marks(1) && appended == 7; }, 7)));
+    timer.async_wait(cv::bind_context(net::as_tuple(
+        [&](std::tuple<error_code> result) { right += has_marks(1) && !std::get<0>(result); })));
+    timer.async_wait(
+        net::as_tuple(cv::bind_context([&](std::tuple<error_code>) { right += has_marks(1); })));
+    timer.async_wait(cv::bind_context(
+        net::append([&](error_code, int appended) { right += has_marks(1) && appended == 7; }, 7)));
     timer.async_wait(cv::bind_context(net::prepend(
         [&](int prepended, error_code) { right += has_marks(1) && prepended == 7; }, 7)));
     set_marks(2);

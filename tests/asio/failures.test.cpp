@@ -123,8 +123,8 @@ TEST_F(AsioFailure, 3_a_promise_is_cured) {
         const auto executor = co_await net::this_coro::executor;
         set_marks(1);
         for (const int ticks : {0, 1, 5}) {
-            auto promise = net::co_spawn(executor, producer::produces(ticks),
-                                         net::experimental::use_promise);
+            auto promise =
+                net::co_spawn(executor, producer::produces(ticks), net::experimental::use_promise);
             co_await await_promise(promise);
             EXPECT_TRUE(has_marks(1));
             co_await timer_tick();
@@ -212,9 +212,8 @@ TEST_F(AsioFailure, 5_a_parent_on_a_bare_executor_is_cured) {
     net::io_context context;
     run_on_bare_executor(context, [&]() -> cv::awaitable<void> {
         set_marks(1);
-        const int result =
-            co_await net::co_spawn(cv::context_executor(context.get_executor()), child::sets(),
-                                   net::use_awaitable);
+        const int result = co_await net::co_spawn(cv::context_executor(context.get_executor()),
+                                                  child::sets(), net::use_awaitable);
         EXPECT_EQ(result, 2);
         EXPECT_TRUE(has_marks(1));
         const int again = co_await cv::co_spawn(context, child::sets(), net::use_awaitable);
@@ -323,36 +322,37 @@ TEST_F(AsioStrand, of_make_strand_runs_every_handler_in_its_own_context) {
     net::io_context context;
     EXPECT_EQ(right_of_100(context, cv::make_strand(context)), 100);
     EXPECT_EQ(right_of_100(context, cv::make_strand(context.get_executor())), 100);
-    EXPECT_EQ(
-        right_of_100(context, cv::make_strand(cv::context_executor(context.get_executor()))), 100);
+    EXPECT_EQ(right_of_100(context, cv::make_strand(cv::context_executor(context.get_executor()))),
+              100);
     const net::any_io_executor erased = context.get_executor();
     EXPECT_EQ(right_of_100(context, cv::make_strand(erased)), 100);
     const net::any_io_executor erased_capturing = cv::context_executor(context.get_executor());
     EXPECT_EQ(right_of_100(context, cv::make_strand(erased_capturing)), 100);
 }
 
-TEST_F(AsioStrand, of_asio_s_make_strand_on_a_capturing_executor_runs_every_handler_in_its_own_context) {
+TEST_F(AsioStrand,
+       of_asio_s_make_strand_on_a_capturing_executor_runs_every_handler_in_its_own_context) {
     net::io_context context;
-    EXPECT_EQ(
-        right_of_100(context, net::make_strand(cv::context_executor(context.get_executor()))), 100);
+    EXPECT_EQ(right_of_100(context, net::make_strand(cv::context_executor(context.get_executor()))),
+              100);
 }
 
-TEST_F(AsioStrand, of_asio_s_make_strand_on_this_coro_s_executor_runs_every_handler_in_its_own_context) {
+TEST_F(AsioStrand,
+       of_asio_s_make_strand_on_this_coro_s_executor_runs_every_handler_in_its_own_context) {
     EXPECT_EQ(right_of_100_in_a_coroutine(
                   [](const auto& executor) { return net::make_strand(executor); }),
               100);
 }
 
 TEST_F(AsioStrand, of_make_strand_on_this_coro_s_executor_runs_every_handler_in_its_own_context) {
-    EXPECT_EQ(right_of_100_in_a_coroutine(
-                  [](const auto& executor) { return cv::make_strand(executor); }),
-              100);
+    EXPECT_EQ(
+        right_of_100_in_a_coroutine([](const auto& executor) { return cv::make_strand(executor); }),
+        100);
 }
 
 TEST_F(AsioStrand, of_an_erased_executor_is_right_with_make_strand) {
-    EXPECT_EQ(right_of_100_in_a_coroutine([](const net::any_io_executor& executor) {
-                  return cv::make_strand(executor);
-              }),
+    EXPECT_EQ(right_of_100_in_a_coroutine(
+                  [](const net::any_io_executor& executor) { return cv::make_strand(executor); }),
               100);
 }
 

@@ -52,12 +52,11 @@ TEST_F(AsioChild, begins_with_a_copy_and_gives_nothing_back) {
     run_task([]() -> cv::awaitable<void> {
         const auto executor = co_await net::this_coro::executor;
         set_marks(1);
-        const int result =
-            co_await net::co_spawn(executor, ticks_with(1, 10), net::use_awaitable);
+        const int result = co_await net::co_spawn(executor, ticks_with(1, 10), net::use_awaitable);
         EXPECT_EQ(result, 13);
         EXPECT_TRUE(has_marks(1));
-        const int again = co_await net::co_spawn(
-            executor, [] { return ticks_with(1, 20); }, net::use_awaitable);
+        const int again =
+            co_await net::co_spawn(executor, [] { return ticks_with(1, 20); }, net::use_awaitable);
         EXPECT_EQ(again, 23);
         EXPECT_TRUE(has_marks(1));
         const int ours = co_await cv::co_spawn(executor, ticks_with(1, 30), net::use_awaitable);
@@ -317,10 +316,8 @@ TEST_F(AsioSpawn, takes_functions_that_only_move_and_results_that_only_move) {
             co_await timer_tick();
             co_return std::make_unique<int>(*captured + 1);
         },
-        [&result, guard = std::make_unique<int>(0)](std::exception_ptr,
-                                                    std::unique_ptr<int> returned) {
-            result = std::move(returned);
-        });
+        [&result, guard = std::make_unique<int>(0)](
+            std::exception_ptr, std::unique_ptr<int> returned) { result = std::move(returned); });
     run(context);
     ASSERT_NE(result, nullptr);
     EXPECT_EQ(*result, 42);
@@ -447,8 +444,8 @@ TEST_F(AsioSpawn, with_a_context_reserves_it_until_the_task_ends) {
     EXPECT_CONTAINS(of_run, "cannot enter context: <Context at ");
     EXPECT_CONTAINS(of_run, "is already entered");
     EXPECT_CONTAINS(of_run, "reserved for a task");
-    const std::string of_spawn = message_of<cv::RuntimeError>(
-        [&] { cv::co_spawn(context, of_task, task, net::detached); });
+    const std::string of_spawn =
+        message_of<cv::RuntimeError>([&] { cv::co_spawn(context, of_task, task, net::detached); });
     EXPECT_CONTAINS(of_spawn, "reserved for a task");
     EXPECT_THROW(of_task = cv::Context(), cv::RuntimeError);
     EXPECT_EQ(cv::Context(of_task).size(), 0U);
@@ -520,9 +517,7 @@ TEST_F(AsioSpawn, frees_the_context_where_the_function_itself_throws) {
     const auto factory = []() -> cv::awaitable<void> {
         throw std::runtime_error("thrown by a factory that is no coroutine");
     };
-    cv::co_spawn(
-        context, of_task, factory,
-        [&](std::exception_ptr thrown) { error = thrown; });
+    cv::co_spawn(context, of_task, factory, [&](std::exception_ptr thrown) { error = thrown; });
     run(context);
     EXPECT_THROW(std::rethrow_exception(error), std::runtime_error);
     of_task.run([] {});
@@ -533,7 +528,8 @@ TEST_F(AsioSpawn, frees_the_context_of_a_task_that_is_destroyed) {
     {
         net::io_context context;
         cv::co_spawn(
-            context, of_task, []() -> cv::awaitable<void> { co_await timer_tick(); }, net::detached);
+            context, of_task, []() -> cv::awaitable<void> { co_await timer_tick(); },
+            net::detached);
         EXPECT_THROW(of_task.run([] {}), cv::RuntimeError);
         // Never runs: the task is destroyed before its first step.
     }
@@ -562,8 +558,9 @@ TEST_F(AsioSpawn, with_a_const_context_leaves_it_as_it_was) {
     given.run([] { set_marks(1); });
     const cv::Context& constant = given;
     int result = 0;
-    cv::co_spawn(context, constant, [] { return ticks_with(1, 10); },
-                 [&](std::exception_ptr, int returned) { result = returned; });
+    cv::co_spawn(
+        context, constant, [] { return ticks_with(1, 10); },
+        [&](std::exception_ptr, int returned) { result = returned; });
     given.run([] { set_marks(2); }); // neither reserved nor shared
     run(context);
     EXPECT_EQ(result, 13);
@@ -575,8 +572,9 @@ TEST_F(AsioSpawn, with_a_temporary_context_gives_the_task_its_own) {
     cv::Context given;
     given.run([] { set_marks(1); });
     int result = 0;
-    cv::co_spawn(context, given.copy(), [] { return ticks_with(1, 10); },
-                 [&](std::exception_ptr, int returned) { result = returned; });
+    cv::co_spawn(
+        context, given.copy(), [] { return ticks_with(1, 10); },
+        [&](std::exception_ptr, int returned) { result = returned; });
     cv::co_spawn(
         context.get_executor(), cv::Context(),
         []() -> cv::awaitable<void> {

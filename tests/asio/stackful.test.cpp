@@ -13,8 +13,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <memory>
 #include <exception>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>

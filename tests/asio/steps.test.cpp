@@ -129,8 +129,8 @@ TEST_F(AsioStep, after_a_composed_operation_has_the_same_bindings) {
     std::string line;
     run_task(context, [&line, &server = server]() -> cv::awaitable<void> {
         set_marks(1);
-        const std::size_t length = co_await net::async_read_until(
-            server, net::dynamic_buffer(line), '\n', net::use_awaitable);
+        const std::size_t length = co_await net::async_read_until(server, net::dynamic_buffer(line),
+                                                                  '\n', net::use_awaitable);
         line.resize(length);
         EXPECT_TRUE(has_marks(1));
     });
@@ -696,8 +696,7 @@ TEST_F(AsioStep, that_a_cancellation_slot_ends_has_the_same_bindings) {
                 caught = thrown.code() == net::error::operation_aborted;
                 EXPECT_TRUE(has_marks(1));
             }
-            const net::cancellation_state state =
-                co_await net::this_coro::cancellation_state;
+            const net::cancellation_state state = co_await net::this_coro::cancellation_state;
             EXPECT_NE(state.cancelled(), net::cancellation_type::none);
             EXPECT_TRUE(has_marks(1));
             co_await timer.async_wait(net::use_awaitable); // throws, as the coroutine is cancelled

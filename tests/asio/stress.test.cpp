@@ -89,10 +89,18 @@ private:
 
     cv::awaitable<void> hop(place where, std::uint32_t kind) {
         switch (kind % 8) {
-        case 0: co_await timer_tick(); break;
-        case 1: co_await net::dispatch(net::use_awaitable); break;
-        case 2: co_await net::post(*other_, net::use_awaitable); break;
-        case 3: co_await net::post(cv::bind_context(net::use_awaitable)); break;
+        case 0:
+            co_await timer_tick();
+            break;
+        case 1:
+            co_await net::dispatch(net::use_awaitable);
+            break;
+        case 2:
+            co_await net::post(*other_, net::use_awaitable);
+            break;
+        case 3:
+            co_await net::post(cv::bind_context(net::use_awaitable));
+            break;
 #if CONTEXTVARS_TESTS_HAS_BOUND_AWAITABLE
         case 4:
             if (where == place::pool)
@@ -100,9 +108,13 @@ private:
             break;
 #endif
 #if CONTEXTVARS_TESTS_HAS_AWAITED_OPERATIONS
-        case 5: co_await net::post(net::deferred); break;
+        case 5:
+            co_await net::post(net::deferred);
+            break;
 #endif
-        default: co_await net::post(net::use_awaitable); break;
+        default:
+            co_await net::post(net::use_awaitable);
+            break;
         }
     }
 
@@ -133,7 +145,9 @@ private:
                 if (depth != 0)
                     co_await children(where, random(), random(), depth - 1);
                 break;
-            default: co_await hop(where, random()); break;
+            default:
+                co_await hop(where, random());
+                break;
             }
             check(has_marks(mark));
         }
@@ -148,19 +162,21 @@ private:
         set_marks(mark);
     }
 
-    cv::awaitable<void> children(place where, std::uint32_t seed1, std::uint32_t seed2,
-                                 int depth) {
+    cv::awaitable<void> children(place where, std::uint32_t seed1, std::uint32_t seed2, int depth) {
 #if CONTEXTVARS_TESTS_HAS_OPERATORS
         using namespace net::experimental::awaitable_operators;
         if (where == place::strand && seed1 % 2 == 0) {
-            co_await (steps(where, next_mark(), seed1, depth) || steps(where, next_mark(), seed2, depth));
+            co_await (steps(where, next_mark(), seed1, depth) ||
+                      steps(where, next_mark(), seed2, depth));
             co_return;
         }
-        co_await (steps(where, next_mark(), seed1, depth) && steps(where, next_mark(), seed2, depth));
+        co_await (steps(where, next_mark(), seed1, depth) &&
+                  steps(where, next_mark(), seed2, depth));
 #else
         const auto executor = co_await net::this_coro::executor;
         net::co_spawn(executor, steps(where, next_mark(), seed1, depth), net::detached);
-        co_await net::co_spawn(executor, steps(where, next_mark(), seed2, depth), net::use_awaitable);
+        co_await net::co_spawn(executor, steps(where, next_mark(), seed2, depth),
+                               net::use_awaitable);
 #endif
     }
 

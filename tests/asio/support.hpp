@@ -66,9 +66,7 @@ inline bool has_marks(int mark) {
     return number.get(-1) == mark && text.get(std::string()) == text_of(mark);
 }
 
-inline bool has_no_marks() {
-    return number.try_get() == nullptr && text.try_get() == nullptr;
-}
+inline bool has_no_marks() { return number.try_get() == nullptr && text.try_get() == nullptr; }
 
 /// Runs `context` until it is out of work.
 template <class ExecutionContext>
@@ -167,8 +165,12 @@ private:
             [how, handler = std::move(handler), work = std::move(work)]() mutable {
                 set_marks(mark);
                 switch (how) {
-                case completion::direct: std::move(handler)(); break;
-                case completion::by_post: net::post(std::move(handler)); break;
+                case completion::direct:
+                    std::move(handler)();
+                    break;
+                case completion::by_post:
+                    net::post(std::move(handler));
+                    break;
                 case completion::by_dispatch:
                     net::dispatch(work.get_executor(), std::move(handler));
                     break;

@@ -214,8 +214,7 @@ TEST_F(AsioTeardown, of_a_coroutine_that_ended_releases_its_bindings) {
         watched.set(value);
         co_await timer_tick();
         cv::co_spawn(context, timer_tick(), net::detached);
-        co_await net::co_spawn(co_await net::this_coro::executor, timer_tick(),
-                               net::use_awaitable);
+        co_await net::co_spawn(co_await net::this_coro::executor, timer_tick(), net::use_awaitable);
     });
     EXPECT_EQ(value.use_count(), 1);
 }
@@ -295,9 +294,9 @@ TEST_F(AsioException, of_a_child_s_completion_handler_comes_out_of_run_and_the_p
         context,
         [&]() -> cv::awaitable<void> {
             set_marks(2);
-            cv::co_spawn(
-                co_await net::this_coro::executor, timer_tick(),
-                [](std::exception_ptr) { throw std::runtime_error("thrown by a handler"); });
+            cv::co_spawn(co_await net::this_coro::executor, timer_tick(), [](std::exception_ptr) {
+                throw std::runtime_error("thrown by a handler");
+            });
             for (int i = 0; i != 10; ++i) {
                 co_await timer_tick();
                 EXPECT_TRUE(has_marks(2));
