@@ -198,9 +198,7 @@ public:
     CONTEXTVARS_EXPORT Context(Context&& other) noexcept;
     /// Throws: RuntimeError where this context is entered.
     CONTEXTVARS_EXPORT Context& operator=(const Context& other);
-    CONTEXTVARS_EXPORT Context& operator=(
-        Context&& other); // NOLINT(performance-noexcept-move-constructor): throws where entered
-    /// Destroying an entered context tells the diagnostics hook and terminates.
+    CONTEXTVARS_EXPORT Context& operator=(Context&& other);
     CONTEXTVARS_EXPORT ~Context();
 
     Context copy() const noexcept { return *this; }
