@@ -199,6 +199,7 @@ public:
     /// Throws: RuntimeError where this context is entered.
     CONTEXTVARS_EXPORT Context& operator=(const Context& other);
     CONTEXTVARS_EXPORT Context& operator=(Context&& other);
+    /// Destroying an entered context tells the diagnostics hook and terminates.
     CONTEXTVARS_EXPORT ~Context();
 
     Context copy() const noexcept { return *this; }
