@@ -66,7 +66,7 @@ void try_get() {
 void set() {
     // [set]
     user.set("ann");
-    user.emplace(3, 'x');                // constructed in place
+    user.emplace(std::size_t{3}, 'x');   // constructed in place
     quota.set(std::make_unique<int>(7)); // moved in
     expect(user.get() == "xxx" && *quota.get() == 7);
     // [/set]

@@ -152,7 +152,8 @@ public:
     template <class Token>
     auto async_complete(completion how, Token&& token) {
         return net::async_initiate<Token, void()>(
-            [this](auto handler, completion kind) { start(kind, std::move(handler)); }, token, how);
+            [this](auto handler, completion kind) { this->start(kind, std::move(handler)); }, token,
+            how);
     }
 
 private:
