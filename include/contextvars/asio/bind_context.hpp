@@ -23,45 +23,43 @@
 
 namespace contextvars::inline v0::inline CONTEXTVARS_ASIO_NAMESPACE::asio_detail {
 
-/// An initiation that binds the handler it is given.
 template <class Initiation>
-struct bound_initiation {
-    Initiation initiation;
-    ext::snapshot captured;
-
-    template <class Handler, class... Args>
-    void operator()(Handler&& handler, Args&&... args) && {
-        std::move(initiation)(
-            Bound<std::decay_t<Handler>>(std::move(captured), std::forward<Handler>(handler)),
-            std::forward<Args>(args)...);
-    }
-    template <class Handler, class... Args>
-    void operator()(Handler&& handler, Args&&... args) const& {
-        initiation(Bound<std::decay_t<Handler>>(captured, std::forward<Handler>(handler)),
-                   std::forward<Args>(args)...);
-    }
-};
-
+struct executor_type_of {};
 template <class Initiation>
     requires requires { typename Initiation::executor_type; }
-struct bound_initiation<Initiation> {
+struct executor_type_of<Initiation> {
     using executor_type = typename Initiation::executor_type;
-    executor_type get_executor() const noexcept { return initiation.get_executor(); }
+};
 
-    Initiation initiation;
-    ext::snapshot captured;
+/// An initiation that binds the handler it is given. It has an executor where the other has.
+template <class Initiation>
+class bound_initiation : public executor_type_of<Initiation> {
+public:
+    template <class I>
+    bound_initiation(I&& initiation, ext::snapshot captured)
+        : initiation_(std::forward<I>(initiation)), captured_(std::move(captured)) {}
+
+    auto get_executor() const noexcept
+        requires requires { typename Initiation::executor_type; }
+    {
+        return initiation_.get_executor();
+    }
 
     template <class Handler, class... Args>
     void operator()(Handler&& handler, Args&&... args) && {
-        std::move(initiation)(
-            Bound<std::decay_t<Handler>>(std::move(captured), std::forward<Handler>(handler)),
+        std::move(initiation_)(
+            Bound<std::decay_t<Handler>>(std::move(captured_), std::forward<Handler>(handler)),
             std::forward<Args>(args)...);
     }
     template <class Handler, class... Args>
     void operator()(Handler&& handler, Args&&... args) const& {
-        initiation(Bound<std::decay_t<Handler>>(captured, std::forward<Handler>(handler)),
-                   std::forward<Args>(args)...);
+        initiation_(Bound<std::decay_t<Handler>>(captured_, std::forward<Handler>(handler)),
+                    std::forward<Args>(args)...);
     }
+
+private:
+    Initiation initiation_;
+    ext::snapshot captured_;
 };
 
 // What Asio's own classes ask an async_result for: the handler's type where the token is one (its
@@ -114,7 +112,7 @@ public:
         Token own(static_cast<std::conditional_t<std::is_lvalue_reference_v<BoundToken>,
                                                  const Token&, Token&&>>(token.get()));
         return async_initiate<Token, Signature>(
-            bound_initiation<Initiation>{std::forward<Initiation>(initiation), token.captured()},
+            bound_initiation<Initiation>(std::forward<Initiation>(initiation), token.captured()),
             own, std::forward<Args>(args)...);
     }
 };
