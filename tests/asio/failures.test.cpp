@@ -9,6 +9,9 @@
 #include <asio/experimental/channel.hpp>
 #include <asio/experimental/concurrent_channel.hpp>
 #include <asio/experimental/promise.hpp>
+#if CONTEXTVARS_ASIO_VERSION >= 102600
+#include <asio/experimental/use_promise.hpp>
+#endif
 #else
 #include <boost/asio/experimental/channel.hpp>
 #include <boost/asio/experimental/concurrent_channel.hpp>
@@ -36,7 +39,7 @@ using AsioStrand = Isolated;
 
 template <class Promise>
 cv::awaitable<void> await_promise(Promise& promise) {
-#if CONTEXTVARS_ASIO_VERSION >= 102300
+#if CONTEXTVARS_ASIO_VERSION >= 102600
     co_await promise(net::use_awaitable);
 #else
     co_await promise.async_wait(net::use_awaitable);

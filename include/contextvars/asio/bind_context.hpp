@@ -73,7 +73,7 @@ struct bound_handler<Result> {
 
     // The older protocol, by which executor_binder of Asio 1.18 asks.
     explicit bound_handler(completion_handler_type& handler) : target_(handler.get()) {}
-    typename Result::return_type get() { return target_.get(); }
+    auto get() { return target_.get(); }
 
 private:
     Result target_;

@@ -44,11 +44,12 @@ inline constexpr bool asks_for_tracking<net::execution::prefer_only<P>> = asks_f
 
 template <class E, class F>
 void submit(const E& executor, F&& function) {
-    // io_context's execute is private in older Asios unless deprecated parts are left out.
-    if constexpr (requires { executor.execute(std::forward<F>(function)); })
-        executor.execute(std::forward<F>(function));
-    else
-        net::execution::execute(executor, std::forward<F>(function));
+#if CONTEXTVARS_ASIO_VERSION >= 102600
+    executor.execute(std::forward<F>(function));
+#else
+    // io_context's own execute is private here, unless deprecated parts are left out.
+    net::execution::execute(executor, std::forward<F>(function));
+#endif
 }
 
 /// A function that an executor calls once, in what was captured for it: the capture is moved into
