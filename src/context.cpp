@@ -34,12 +34,6 @@ namespace detail {
 
 namespace {
 
-constexpr std::uint64_t entered = 1;
-constexpr std::uint64_t reserved = 2;
-
-// The low bits of bindings_: 0, or while a copier has it, the number of the process in the chain of
-// forks, modulo 15. So a child finds what a thread of its parent held when it forked not taken.
-constexpr std::uintptr_t taken_mask = 15;
 constinit std::atomic<std::uintptr_t> taken_in_this_process{1};
 
 [[gnu::constructor]] void survive_fork() {
@@ -67,41 +61,39 @@ struct snapshot_access::snapshot {
 
 /// The one place that touches a Context's two words.
 struct context_access {
-    static map* map_in(std::uintptr_t bindings) noexcept {
-        bindings &= ~taken_mask;
-        return bindings == 0 ? empty_map() : reinterpret_cast<map*>(bindings);
-    }
-
     static map* take_bindings(const Context& context) noexcept {
         // Relaxed: changes only in a child process that has one thread yet.
         const std::uintptr_t mine = taken_in_this_process.load(std::memory_order_relaxed);
-        std::uintptr_t bindings = context.bindings_.load(std::memory_order_relaxed);
+        map* bindings = context.bindings_.load(std::memory_order_relaxed);
         for (;;) {
-            if ((bindings & taken_mask) == mine) {
+            map* const unmarked = without_mark(bindings);
+            if (reinterpret_cast<std::uintptr_t>(bindings) ==
+                reinterpret_cast<std::uintptr_t>(unmarked) + mine) {
                 std::this_thread::yield();
                 bindings = context.bindings_.load(std::memory_order_relaxed);
             } else if (context.bindings_.compare_exchange_weak(
-                           bindings, (bindings & ~taken_mask) | mine,
+                           bindings,
+                           reinterpret_cast<map*>(reinterpret_cast<std::uintptr_t>(unmarked) +
+                                                  mine),
                            // Acquire: pairs with the release in put_bindings.
                            std::memory_order_acquire, std::memory_order_relaxed)) {
-                return map_in(bindings);
+                return unmarked;
             }
         }
     }
     static void put_bindings(const Context& context, map* map) noexcept {
-        context.bindings_.store(map == empty_map() ? 0 : reinterpret_cast<std::uintptr_t>(map),
-                                std::memory_order_release);
+        context.bindings_.store(map, std::memory_order_release);
     }
 
     /// For members during which nobody else may use the context.
     static map* bindings_of_mine(const Context& context) noexcept {
-        return map_in(context.bindings_.load(std::memory_order_relaxed));
+        return without_mark(context.bindings_.load(std::memory_order_relaxed));
     }
 
     /// What the context published, as the thread that runs it sees it: only copiers, who put back
     /// what they took, may be at it.
     static map* published(const Context& context) noexcept {
-        return map_in(context.bindings_.load(std::memory_order_acquire));
+        return without_mark(context.bindings_.load(std::memory_order_acquire));
     }
 
     static map* share_bindings(const Context& context) noexcept {
@@ -123,12 +115,12 @@ struct context_access {
     static identity_type leave_idle(Context& context, std::uint64_t next) {
         std::uint64_t before = context.state_.load(std::memory_order_relaxed);
         do {
-            if ((before & (entered | reserved)) != 0)
+            if ((before & in_use) != 0)
                 throw_entered(context, before);
             // Acquire: pairs with the release of who left it last.
         } while (!context.state_.compare_exchange_weak(before, next, std::memory_order_acquire,
                                                        std::memory_order_relaxed));
-        return before >> 2;
+        return before;
     }
 
     /// The map that the context has on this thread if this thread runs it, else nullptr.
@@ -158,7 +150,7 @@ struct context_access {
     }
 
     static void require_not_entered(const Context& context, const char* what) {
-        if ((state(context) & (entered | reserved)) == 0)
+        if ((state(context) & in_use) == 0)
             return;
         std::ostringstream message;
         message << "cannot " << what << ": <Context at ";
@@ -174,24 +166,18 @@ struct context_access {
         message << "> is already entered";
         if ((state & entered) == 0)
             message << " (it is reserved for a task)";
-        else if (state == (thread_number() | entered))
+        else if (state == thread_number() + entered)
             message << " by this thread";
         else
-            message << " by thread " << (state & ~entered);
+            message << " by thread " << state - entered;
         throw RuntimeError(message.str());
     }
 
     static void move_from(Context& to, Context& from) noexcept {
-        to.bindings_.store(from.bindings_.exchange(0, std::memory_order_relaxed),
+        to.bindings_.store(from.bindings_.exchange(empty_map(), std::memory_order_relaxed),
                            std::memory_order_relaxed);
         to.state_.store(from.state_.exchange(0, std::memory_order_relaxed),
                         std::memory_order_relaxed);
-    }
-
-    static Context of_current() noexcept {
-        Context made;
-        put_bindings(made, capture(current_map()));
-        return made;
     }
 };
 
@@ -202,6 +188,7 @@ namespace {
 void leave(Context& context, map* last, map* published, std::uint64_t state) noexcept {
     map* before = empty_map();
     if (last != published) {
+        last->writer = 0; // from now on others may come to share it
         before = context_access::take_bindings(context);
         context_access::put_bindings(context, last);
     }
@@ -220,17 +207,12 @@ void report_left_out_of_order(const frame& frame) noexcept {
                   "leave"});
 }
 
-entry::entry(Context& context) {
-    frame_.identity = context_access::leave_idle(context, thread_number() | entered);
-    frame_.context = &context;
-    frame_.published = context_access::published(context);
-    push(frame_, frame_.published);
+identity_type begin_contended(Context& context) {
+    return context_access::leave_idle(context, thread_number() + entered);
 }
 
-entry::~entry() {
-    map* last = pop(frame_);
-    auto& context = const_cast<Context&>(*frame_.context);
-    leave(context, last, frame_.published, frame_.identity << 2);
+void end_changed(Context& context, map* last, identity_type identity) noexcept {
+    leave(context, last, nullptr, identity);
 }
 
 pinned_map::pinned_map(const Context& context) noexcept {
@@ -259,7 +241,7 @@ Context::Context(const Context& other) noexcept {
 }
 
 Context::Context(Context&& other) noexcept {
-    if ((context_access::state(other) & (detail::entered | detail::reserved)) != 0)
+    if ((context_access::state(other) & detail::in_use) != 0)
         context_access::put_bindings(*this, detail::pinned_map(other).take());
     else
         context_access::move_from(*this, other);
@@ -282,14 +264,12 @@ Context& Context::operator=(Context&& other) {
     return *this;
 }
 
-Context::~Context() {
-    if ((context_access::state(*this) & (detail::entered | detail::reserved)) != 0)
-        detail::report_fatal({diagnostic_kind::context_destroyed_while_entered,
-                              "a context was destroyed while it is entered",
-                              {},
-                              this,
-                              "~Context"});
-    detail::release(context_access::bindings_of_mine(*this));
+void Context::report_destroyed() const noexcept {
+    detail::report_fatal({diagnostic_kind::context_destroyed_while_entered,
+                          "a context was destroyed while it is entered",
+                          {},
+                          this,
+                          "~Context"});
 }
 
 std::size_t Context::size() const noexcept {
@@ -367,8 +347,6 @@ std::ostream& operator<<(std::ostream& out, const Context& context) {
     return out << "}>";
 }
 
-Context copy_context() noexcept { return context_access::of_current(); }
-
 namespace ext {
 
 flow::flow(Context& context) : flow(snapshot()) {
@@ -384,11 +362,11 @@ void flow::end() noexcept {
                               {},
                               reserved_,
                               "~flow"});
-    context_access::set_state(*reserved_, frame_.identity << 2);
+    context_access::set_state(*reserved_, frame_.identity);
 }
 
 void flow::resume_reserved() noexcept {
-    context_access::set_state(*reserved_, detail::thread_number() | detail::entered);
+    context_access::set_state(*reserved_, detail::thread_number() + detail::entered);
     frame_.published = context_access::published(*reserved_);
     detail::push(frame_, frame_.published);
 }

@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// set and reset: the only places where bindings change. Each validates, makes ready what can fail,
-// then commits; the value that was replaced is given to the token or destroyed after that.
+// set and reset where the inline paths of detail/variable.hpp do not apply. Each validates, makes
+// ready what can fail, then commits; the value that was replaced is given to the token or destroyed
+// after that.
+//
+// A map's writer. The inline paths replace the value of a variable that is bound in the table, and
+// ask one question: is `writer` of the current map other than 0 (set), or what the token remembers
+// (reset)? It is the identity of the frame whose map this is, from the first set in it on, until
+// something may look at the map besides the thread that runs it: sharing it, and leaving it to a
+// Context, make it 0. So it stands for all that is asked below: the map is unshared, is published by
+// no Context, and belongs to the frame that the token was made in. A flow's map keeps it while the
+// flow is suspended, since nobody else can reach it.
 //
 // A signal handler may call try_get at any instruction: so the slot changes after what it will point
 // to is complete and before what it pointed to is given back. The fences are for the compiler.
@@ -24,9 +33,12 @@ namespace {
 map* own_current_map(frame& frame) {
     map* current = current_map();
     // A map that its Context shows to other threads is not ours even if nobody else counts it.
-    if (current != frame.published && unshared(*current))
+    if (current != frame.published && unshared(*current)) {
+        current->writer = identity_of(frame);
         return current;
+    }
     map* made = clone(*current);
+    made->writer = identity_of(frame);
     std::atomic_signal_fence(std::memory_order_release);
     set_current_map(made);
     // A published map stays with its Context; any other was ours to drop. Dropping it destroys no
@@ -40,7 +52,7 @@ cell& own_place_for(frame& frame, key_type key) { return place_for(own_current_m
 
 } // namespace
 
-void bind(const variable& variable, const word& value, undo& undo) {
+void bind_anyhow(const variable& variable, word value, undo& undo) {
     const key_type key = variable.bound_key();
     frame& frame = current_frame();
     cell& place = own_place_for(frame, key);
@@ -48,12 +60,11 @@ void bind(const variable& variable, const word& value, undo& undo) {
     undo.key = key;
     undo.context = identity_of(frame);
     undo.old_value = before.value;
-    undo.had_value = before.had_value;
-    undo.used = false;
+    undo.state = before.had_value ? undo_state::restores : undo_state::removes;
 }
 
-reset_result unbind(key_type key, undo& undo) noexcept {
-    if (undo.used)
+reset_result unbind_anyhow(key_type key, undo& undo) noexcept {
+    if (undo.used())
         return reset_result::used;
     if (undo.key != key)
         return reset_result::wrong_variable;
@@ -63,9 +74,9 @@ reset_result unbind(key_type key, undo& undo) noexcept {
     replaced before{};
     try {
         cell& place = own_place_for(*frame, key);
-        if (undo.had_value) {
+        if (undo.state == undo_state::restores) {
             if (in_node(key))
-                share_node(undo.old_value); // the token goes on showing it
+                share_own_node(node_of(undo.old_value)); // the token goes on showing it
             before = put(*current_map(), place, key, undo.old_value);
         } else if (place.key == key) {
             before = remove(*current_map(), place);
@@ -73,7 +84,7 @@ reset_result unbind(key_type key, undo& undo) noexcept {
     } catch (const std::bad_alloc&) {
         return reset_result::no_memory;
     }
-    undo.used = true;
+    undo.state = undo.had_value() ? undo_state::used_after_value : undo_state::used;
     if (before.had_value && in_node(key))
         release_node(node_of(before.value));
     return reset_result::ok;

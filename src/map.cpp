@@ -66,11 +66,20 @@ constexpr std::uint32_t smallest_capacity = 4;
 constexpr std::uint32_t largest_capacity = 64;
 constexpr std::uint32_t cloned_at_capture = 16; // capacity
 
-std::uint32_t capacity_of(const map& map) noexcept { return (map.reach >> 4) + 1; }
-
-std::size_t bytes_of(std::uint32_t capacity) noexcept {
-    return sizeof(map) + capacity * sizeof(cell);
+std::uint32_t capacity_of(const map& map) noexcept {
+    const std::uint32_t capacity = (map.reach >> 4) + 1;
+    if (capacity > largest_capacity || capacity % smallest_capacity != 0)
+        __builtin_unreachable(); // so that it is known to be of a cached class
+    return capacity;
 }
+
+constexpr std::size_t class_of_capacity(std::uint32_t capacity) noexcept { return capacity / 2; }
+static_assert([] {
+    for (std::uint32_t capacity = smallest_capacity; capacity <= largest_capacity; capacity *= 2)
+        if (class_of_capacity(capacity) != block_class(sizeof(map) + capacity * sizeof(cell)))
+            return false;
+    return true;
+}());
 
 cell* cells_of(map& map) noexcept { return reinterpret_cast<cell*>(&map + 1); }
 const cell* cells_of(const map& map) noexcept { return reinterpret_cast<const cell*>(&map + 1); }
@@ -78,9 +87,15 @@ const cell* cells_of(const map& map) noexcept { return reinterpret_cast<const ce
 /// Copies a table. By hand, in steps of four cells (every capacity is a multiple), since compilers
 /// make `rep movs` of a memcpy of unknown but small size, which takes longer to start than the
 /// whole copy takes.
-void copy_cells(cell* to, const cell* from, std::uint32_t capacity) noexcept {
-    for (const cell* const end = from + capacity; from != end; from += 4, to += 4)
-        std::memcpy(to, from, 4 * sizeof(cell));
+[[gnu::always_inline]] inline void copy_cells(map& to, const map& from) noexcept {
+    cell* cells = cells_of(to);
+    const cell* source = cells_of(from);
+    const cell* const end = source + capacity_of(from);
+    do {
+        std::memcpy(cells, source, 4 * sizeof(cell));
+        cells += 4;
+        source += 4;
+    } while (source != end);
 }
 
 bool may_be_shared(const std::atomic<std::uint32_t>& references) noexcept {
@@ -88,7 +103,8 @@ bool may_be_shared(const std::atomic<std::uint32_t>& references) noexcept {
 }
 
 void add_reference(std::atomic<std::uint32_t>& references) noexcept {
-    // Relaxed: whoever adds one holds one.
+    // Relaxed: whoever adds one holds one. Locked even where that is the only one, since several
+    // threads may be adding to it: they copy one bound callable, or clone one frozen map.
     references.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -103,7 +119,7 @@ bool drop_reference(std::atomic<std::uint32_t>& references) noexcept {
 
 void share_if_node(const cell& cell) noexcept {
     if (in_node(cell.key))
-        share_node(cell.value);
+        share_node(node_of(cell.value));
 }
 
 void release_if_node(const cell& cell) noexcept {
@@ -112,16 +128,13 @@ void release_if_node(const cell& cell) noexcept {
 }
 
 map* allocate_map(std::uint32_t capacity) {
-    void* memory = allocate(bytes_of(capacity));
+    void* memory = allocate(class_of_capacity(capacity));
     auto* made = ::new (memory) map{(capacity - 1) << 4, 0, 1, 0, nullptr, 0};
     std::memset(cells_of(*made), 0, capacity * sizeof(cell));
     return made;
 }
 
-void deallocate_map(map* map) noexcept {
-    const std::size_t bytes = bytes_of(capacity_of(*map));
-    deallocate(map, bytes);
-}
+void deallocate_map(map* map) noexcept { deallocate(map, class_of_capacity(capacity_of(*map))); }
 
 // The trie. A level's number is its distance from the leaves. Nodes are made and parted on the way
 // down to a place that will be written; both leave the bindings the same.
@@ -151,13 +164,13 @@ std::uint32_t way_at(std::uint32_t id, std::uint32_t level) noexcept {
 
 template <class T, class... Args>
 T* make(Args&&... args) {
-    return ::new (allocate(sizeof(T))) T{std::forward<Args>(args)...};
+    return ::new (allocate(block_class(sizeof(T)))) T{std::forward<Args>(args)...};
 }
 
 template <class T>
 void unmake(T* object) noexcept {
     std::destroy_at(object);
-    deallocate(object, sizeof(T));
+    deallocate(object, block_class(sizeof(T)));
 }
 
 void share_trie(void* node, std::uint32_t level) noexcept {
@@ -323,11 +336,21 @@ map* grown(map* old) {
     made->size = old->size;
     made->nodes = old->nodes;
     made->rest = old->rest;
+    made->writer = old->writer;
     const cell* cells = cells_of(*old);
     for (std::uint32_t i = 0; i != capacity_of(*old); ++i)
         if (cells[i].key != no_key)
             made->place_of(cells[i].key) = cells[i];
     return made;
+}
+
+/// Drops what a map holds, apart from its memory. Not inlined, so that release() of a map of small
+/// values saves no registers.
+[[gnu::noinline]] void release_what_is_counted(map& map) noexcept {
+    if (map.nodes != 0)
+        for (std::uint32_t i = 0; i != capacity_of(map); ++i)
+            release_if_node(cells_of(map)[i]);
+    release_overflow(map.rest);
 }
 
 bool is_flat(const map& map, const cell& place) noexcept {
@@ -337,18 +360,25 @@ bool is_flat(const map& map, const cell& place) noexcept {
 } // namespace
 
 map* share(map* map) noexcept {
-    if (map != empty_map())
+    if (map == empty_map())
+        return map;
+    if (map->writer != 0) {
+        // Then the map is this thread's alone: no locked instruction is needed.
+        map->writer = 0;
+        map->references.store(2, std::memory_order_relaxed);
+    } else {
         add_reference(map->references);
+    }
     return map;
 }
 
 map* capture(map* shared) noexcept {
-    if (shared->reach < cloned_at_capture << 4 && shared->nodes == 0 && shared->rest == nullptr &&
-        shared != empty_map()) {
-        const std::size_t bytes = bytes_of(capacity_of(*shared));
-        if (void* memory = try_allocate(bytes)) {
+    if (shared == empty_map())
+        return shared;
+    if (shared->reach < cloned_at_capture << 4 && shared->nodes == 0 && shared->rest == nullptr) {
+        if (void* memory = try_allocate(class_of_capacity(capacity_of(*shared)))) {
             auto* made = ::new (memory) map{shared->reach, shared->size, 1, 0, nullptr, 0};
-            copy_cells(cells_of(*made), cells_of(*shared), capacity_of(*shared));
+            copy_cells(*made, *shared);
             return made;
         }
     }
@@ -358,12 +388,8 @@ map* capture(map* shared) noexcept {
 void release(map* map) noexcept {
     if (map == empty_map() || !drop_reference(map->references))
         return;
-    if (map->nodes != 0) {
-        const cell* cells = cells_of(*map);
-        for (std::uint32_t i = 0; i != capacity_of(*map); ++i)
-            release_if_node(cells[i]);
-    }
-    release_overflow(map->rest);
+    if (map->nodes != 0 || map->rest != nullptr)
+        release_what_is_counted(*map);
     deallocate_map(map);
 }
 
@@ -374,9 +400,9 @@ map* clone(const map& old) {
     if (&old == empty_map())
         return allocate_map(smallest_capacity);
     const std::uint32_t capacity = capacity_of(old);
-    void* memory = allocate(bytes_of(capacity));
+    void* memory = allocate(class_of_capacity(capacity));
     auto* made = ::new (memory) map{old.reach, old.size, 1, old.nodes, old.rest, 0};
-    copy_cells(cells_of(*made), cells_of(old), capacity);
+    copy_cells(*made, old);
     if (made->nodes != 0)
         for (std::uint32_t i = 0; i != capacity; ++i)
             share_if_node(cells_of(*made)[i]);
@@ -435,6 +461,8 @@ replaced remove(map& map, cell& place) noexcept {
 }
 
 const cell* find_in_rest(const map& map, key_type key) noexcept {
+    if (map.rest == nullptr)
+        return nullptr;
     const cell* place = map.rest->place_of(key);
     return place != nullptr && place->key == key ? place : nullptr;
 }
@@ -499,7 +527,7 @@ void* allocate_node(const type_operations& operations) {
     const std::size_t bytes = offset + operations.size;
     void* block = operations.alignment > __STDCPP_DEFAULT_NEW_ALIGNMENT__
                       ? ::operator new(bytes, std::align_val_t{operations.alignment})
-                      : allocate(bytes);
+                      : allocate(block_class(bytes));
     void* value = static_cast<std::byte*>(block) + offset;
     ::new (&head_of(value)) node_head{1, &operations};
     return value;
@@ -512,10 +540,19 @@ void deallocate_node(void* value) noexcept {
     if (operations.alignment > __STDCPP_DEFAULT_NEW_ALIGNMENT__)
         ::operator delete(block, std::align_val_t{operations.alignment});
     else
-        deallocate(block, offset + operations.size);
+        deallocate(block, block_class(offset + operations.size));
 }
 
-void share_node(const word& word) noexcept { add_reference(head_of(node_of(word)).references); }
+void share_node(void* value) noexcept { add_reference(head_of(value).references); }
+
+void share_own_node(void* value) noexcept {
+    std::atomic<std::uint32_t>& references = head_of(value).references;
+    // Relaxed: as above.
+    if (references.load(std::memory_order_relaxed) == 1)
+        references.store(2, std::memory_order_relaxed);
+    else
+        add_reference(references);
+}
 
 void release_node(void* value) noexcept {
     node_head& head = head_of(value);

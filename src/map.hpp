@@ -60,8 +60,8 @@ bool for_each(const map& map, visitor visit, void* argument);
 /// As find(), also for a variable that is gone.
 const cell* find_any(const map& map, key_type key) noexcept;
 
-/// Another reference to the value in `word`, which whoever calls holds.
-void share_node(const word& word) noexcept;
+/// Adds one to the references of a value in a node.
+void share_node(void* value) noexcept;
 
 } // namespace contextvars::inline v0::detail
 

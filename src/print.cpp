@@ -70,7 +70,7 @@ void print(std::ostream& out, const variable& variable, const void* default_valu
 
 token_parts::token_parts(const undo& undo, const void* token, std::ostream& out)
     : out_(out), token_(token), exists_(undo.key != no_key && variable_of(undo.key) != nullptr) {
-    out_ << (undo.used ? "<Token used var=" : "<Token var=");
+    out_ << (undo.used() ? "<Token used var=" : "<Token var=");
     if (undo.key == no_key)
         out_ << "(moved from)";
     else if (!exists_)

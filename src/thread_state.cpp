@@ -35,97 +35,23 @@ constinit thread_local frame* top_frame_slot = nullptr;
 constinit thread_local map* current_map_slot = empty_map();
 constinit thread_local frame* top_frame_slot = nullptr;
 #endif
+constinit thread_local thread_state* state_slot = nullptr;
 
 map* load_current_map() noexcept { return current_map_slot; }
 void store_current_map(map* map) noexcept { current_map_slot = map; }
+std::uint64_t load_thread_number() noexcept { return pthread_self(); }
 frame* load_top_frame() noexcept { return top_frame_slot; }
 void store_top_frame(frame* frame) noexcept { top_frame_slot = frame; }
 
 namespace {
 
-/// Free blocks of the sizes 32, 64, … bytes, the last being that of a map of 64 cells.
-class block_cache {
-public:
-    void* take(std::size_t bytes) noexcept {
-        const std::size_t size_class = class_of(bytes);
-        if (size_class >= heads_.size() || heads_[size_class].first == nullptr)
-            return nullptr;
-        list& blocks = heads_[size_class];
-        block* taken = blocks.first;
-        blocks.first = taken->next;
-        --blocks.count;
-        return taken;
-    }
-
-    bool put(void* memory, std::size_t bytes) noexcept {
-        const std::size_t size_class = class_of(bytes);
-        if (size_class >= heads_.size() || heads_[size_class].count == most_blocks)
-            return false;
-        list& blocks = heads_[size_class];
-        blocks.first = ::new (memory) block{blocks.first};
-        ++blocks.count;
-        return true;
-    }
-
-    void clear() noexcept {
-        for (list& blocks : heads_)
-            while (blocks.first != nullptr) {
-                block* freed = blocks.first;
-                blocks.first = freed->next;
-                --blocks.count;
-                ::operator delete(freed);
-            }
-    }
-
-    static std::size_t rounded(std::size_t bytes) noexcept {
-        return (bytes + 31) & ~std::size_t{31};
-    }
-
-private:
-    // 34 classes of at most 8 blocks: below 150 KB for a thread that has used them all.
-    static constexpr std::uint32_t most_blocks = 8;
-
-    struct block {
-        block* next;
-    };
-    struct list {
-        block* first = nullptr;
-        std::uint32_t count = 0;
-    };
-
-    static std::size_t class_of(std::size_t bytes) noexcept { return (bytes - 1) / 32; }
-
-    std::array<list, 34> heads_{};
-};
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool reuse_blocks = false; // so that the sanitizer sees each block's life
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-inline constexpr bool reuse_blocks = false;
-#else
-inline constexpr bool reuse_blocks = true;
-#endif
-#else
-inline constexpr bool reuse_blocks = true;
-#endif
-
-struct thread_state {
-    frame base{};
-    identity_type next_identity = 0;
-    identity_type end_of_identities = 0;
-    block_cache blocks;
-};
-
-constinit thread_local thread_state* state_slot = nullptr;
-
 // Identities are handed to threads in blocks, so that no path of set() shares a counter.
 constexpr identity_type identities_in_a_block = 1 << 16;
-constinit std::atomic<identity_type> next_block{1};
+constinit std::atomic<identity_type> next_block{identity_step};
 
 identity_type next_block_of_identities() noexcept {
     // Relaxed: only distinctness is asked.
-    return next_block.fetch_add(identities_in_a_block, std::memory_order_relaxed);
+    return next_block.fetch_add(identities_in_a_block * identity_step, std::memory_order_relaxed);
 }
 
 void end_of_thread(void* state) noexcept;
@@ -191,37 +117,26 @@ identity_type identity_of(frame& frame) noexcept {
         thread_state& state = *state_slot; // current_frame() has made it
         if (state.next_identity == state.end_of_identities) {
             state.next_identity = next_block_of_identities();
-            state.end_of_identities = state.next_identity + identities_in_a_block;
+            state.end_of_identities = state.next_identity + identities_in_a_block * identity_step;
         }
-        frame.identity = state.next_identity++;
+        frame.identity = std::exchange(state.next_identity, state.next_identity + identity_step);
     }
     return frame.identity;
 }
 
-std::uint64_t thread_number() noexcept {
-    return static_cast<std::uint64_t>(pthread_self()) & ~std::uint64_t{3};
+void* allocate_new(std::size_t block_class) {
+    // A thread that only ever captures and enters needs its blocks as well.
+    if (reuse_blocks)
+        this_thread();
+    return ::operator new(32 * (block_class + 1));
 }
 
-void* try_allocate(std::size_t bytes) noexcept {
+void* try_allocate_new(std::size_t block_class) noexcept {
     try {
-        return allocate(bytes);
+        return allocate_new(block_class);
     } catch (const std::bad_alloc&) {
         return nullptr;
     }
-}
-
-void* allocate(std::size_t bytes) {
-    // A thread that only ever captures and enters needs its blocks as well.
-    if (reuse_blocks)
-        if (void* block = this_thread().blocks.take(bytes))
-            return block;
-    return ::operator new(block_cache::rounded(bytes));
-}
-
-void deallocate(void* block, std::size_t bytes) noexcept {
-    if (reuse_blocks && state_slot != nullptr && state_slot->blocks.put(block, bytes))
-        return;
-    ::operator delete(block);
 }
 
 } // namespace contextvars::inline v0::detail

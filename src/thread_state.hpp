@@ -7,10 +7,84 @@
 #include <contextvars/detail/current.hpp>
 #include <contextvars/detail/frame.hpp>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 
 namespace contextvars::inline v0::detail {
+
+/// Blocks come in classes: class c is of 32 * (c + 1) bytes, the last that of the largest map.
+constexpr std::size_t block_class(std::size_t bytes) noexcept { return (bytes - 1) / 32; }
+inline constexpr std::size_t block_classes = 34;
+
+/// A thread's free blocks.
+class block_cache {
+public:
+    void* take(std::size_t block_class) noexcept {
+        list& blocks = lists_[block_class];
+        block* taken = blocks.first;
+        if (taken != nullptr) {
+            blocks.first = taken->next;
+            --blocks.count;
+        }
+        return taken;
+    }
+    bool put(void* memory, std::size_t block_class) noexcept {
+        list& blocks = lists_[block_class];
+        if (blocks.count == most_blocks)
+            return false;
+        blocks.first = ::new (memory) block{blocks.first};
+        ++blocks.count;
+        return true;
+    }
+
+    void clear() noexcept {
+        for (list& blocks : lists_)
+            while (blocks.first != nullptr) {
+                block* freed = blocks.first;
+                blocks.first = freed->next;
+                --blocks.count;
+                ::operator delete(freed);
+            }
+    }
+
+private:
+    // At most 8 blocks of each size: below 150 KB for a thread that has used them all.
+    static constexpr std::uint32_t most_blocks = 8;
+
+    struct block {
+        block* next;
+    };
+    struct list {
+        block* first = nullptr;
+        std::uint32_t count = 0;
+    };
+
+    std::array<list, block_classes> lists_{};
+};
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool reuse_blocks = false; // so that the sanitizer sees each block's life
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+inline constexpr bool reuse_blocks = false;
+#else
+inline constexpr bool reuse_blocks = true;
+#endif
+#else
+inline constexpr bool reuse_blocks = true;
+#endif
+
+struct thread_state {
+    frame base{};
+    identity_type next_identity = 0;
+    identity_type end_of_identities = 0;
+    block_cache blocks;
+};
+
+/// nullptr until the thread first needs it.
+extern constinit thread_local thread_state* state_slot __attribute__((visibility("hidden")));
 
 /// As top_frame(), but the base context's frame where there is no other. Throws: std::bad_alloc,
 /// the first time on a thread.
@@ -19,14 +93,27 @@ frame& current_frame();
 /// Gives `frame` its identity if it has none.
 identity_type identity_of(frame& frame) noexcept;
 
-/// As std::this_thread::get_id() prints it; even, and never 0.
-std::uint64_t thread_number() noexcept;
-
-/// From a few free blocks that the thread keeps for each size, else from operator new. A block may
-/// be given back on any thread. Throws: std::bad_alloc.
-void* allocate(std::size_t bytes);
-void* try_allocate(std::size_t bytes) noexcept;
-void deallocate(void* block, std::size_t bytes) noexcept;
+/// From the thread's free blocks, else from operator new. A block may be given back on any thread.
+/// Throws: std::bad_alloc.
+void* allocate_new(std::size_t block_class);
+inline void* allocate(std::size_t block_class) {
+    if (reuse_blocks && block_class < block_classes && state_slot != nullptr)
+        if (void* block = state_slot->blocks.take(block_class))
+            return block;
+    return allocate_new(block_class);
+}
+void* try_allocate_new(std::size_t block_class) noexcept;
+inline void* try_allocate(std::size_t block_class) noexcept {
+    if (reuse_blocks && block_class < block_classes && state_slot != nullptr)
+        if (void* block = state_slot->blocks.take(block_class))
+            return block;
+    return try_allocate_new(block_class);
+}
+inline void deallocate(void* block, std::size_t block_class) noexcept {
+    if (!reuse_blocks || block_class >= block_classes || state_slot == nullptr ||
+        !state_slot->blocks.put(block, block_class))
+        ::operator delete(block);
+}
 
 } // namespace contextvars::inline v0::detail
 

@@ -36,6 +36,18 @@ namespace contextvars::inline v0 {
 namespace detail {
 struct context_access;
 struct snapshot_access;
+
+// In Context::state_.
+inline constexpr std::uint64_t entered = 1;
+inline constexpr std::uint64_t reserved = 2;
+inline constexpr std::uint64_t in_use = entered | reserved;
+
+/// In Context::bindings_: 0, or while a copier has them, the number of the process in the chain of
+/// forks, modulo 15. So a child finds what a thread of its parent held when it forked not taken.
+inline constexpr std::uintptr_t taken_mask = 15;
+inline map* without_mark(map* bindings) noexcept {
+    return reinterpret_cast<map*>(reinterpret_cast<std::uintptr_t>(bindings) & ~taken_mask);
+}
 } // namespace detail
 
 /// A variable, its type forgotten. Regular; good for ever, also when the variable is gone.
@@ -200,7 +212,14 @@ public:
     CONTEXTVARS_EXPORT Context& operator=(const Context& other);
     CONTEXTVARS_EXPORT Context& operator=(Context&& other);
     /// Destroying an entered context tells the diagnostics hook and terminates.
-    CONTEXTVARS_EXPORT ~Context();
+    ~Context() {
+        // Relaxed: nobody else may use an object that is being destroyed.
+        if ((state_.load(std::memory_order_relaxed) & detail::in_use) != 0) [[unlikely]]
+            report_destroyed();
+        if (detail::map* bindings = bindings_.load(std::memory_order_relaxed);
+            bindings != detail::empty_map())
+            detail::release_bindings(bindings);
+    }
 
     Context copy() const noexcept { return *this; }
 
@@ -210,8 +229,15 @@ public:
     /// another thread: then f is not called.
     /// Cost: one locked instruction, and one more where f sets. From: Python's Context.run().
     template <class F, class... Args>
-    std::invoke_result_t<F, Args...> run(F&& f, Args&&... args) {
+    std::invoke_result_t<F, Args...> run(F&& f, Args&&... args) & {
         const detail::entry entry(*this);
+        return std::apply(std::forward<F>(f), std::forward_as_tuple(std::forward<Args>(args)...));
+    }
+    /// The same for `copy_context().run(f)`: no other thread may use the context meanwhile.
+    /// Cost: no locked instruction.
+    template <class F, class... Args>
+    std::invoke_result_t<F, Args...> run(F&& f, Args&&... args) && {
+        const detail::sole_entry entry(*this);
         return std::apply(std::forward<F>(f), std::forward_as_tuple(std::forward<Args>(args)...));
     }
 
@@ -282,27 +308,93 @@ public:
 private:
     using snapshot = detail::snapshot_access::snapshot;
 
+    explicit Context(detail::pinned_map bindings) noexcept : bindings_(bindings.take()) {}
+
+    [[noreturn]] CONTEXTVARS_EXPORT void report_destroyed() const noexcept;
     CONTEXTVARS_EXPORT const detail::cell* find(detail::key_type key) const;
     CONTEXTVARS_EXPORT bool contains_key(detail::key_type key) const noexcept;
     CONTEXTVARS_EXPORT std::shared_ptr<const snapshot> take_snapshot() const;
     [[noreturn]] CONTEXTVARS_EXPORT void throw_key_error(const detail::variable& variable) const;
 
-    // The bindings, held with one reference; 0 stands for the empty map. The low bits mark it as
-    // taken by a copier (for a handful of instructions). While the context is entered the bindings
-    // stay what they were, so that other threads may copy them.
-    mutable std::atomic<std::uintptr_t> bindings_{0};
-    // idle: identity << 2, the identity 0 until a token needs one;
-    // entered: the thread's number | 1; reserved for a suspended task: identity << 2 | 2.
+    // The bindings, held with one reference. The low bits mark them as taken by a copier (for a
+    // handful of instructions). While the context is entered they stay what they were, so that
+    // other threads may copy them.
+    mutable std::atomic<detail::map*> bindings_{detail::empty_map()};
+    // idle: the context's identity, 0 until a token needs one;
+    // entered: the thread's number + 1; reserved for a suspended task: identity + 2.
     std::atomic<std::uint64_t> state_{0};
 
+    friend class detail::entry;
+    friend class detail::sole_entry;
     friend struct detail::context_access;
+    friend Context copy_context() noexcept;
 };
 static_assert(sizeof(Context) == 16);
 
 /// Returns: a new context with the current one's bindings.
 /// Cost: O(1). Up to 16 small values are cloned, without a locked instruction; else the bindings
 /// are frozen and shared with one. From: Python's copy_context().
-CONTEXTVARS_EXPORT Context copy_context() noexcept;
+inline Context copy_context() noexcept { return Context(detail::pinned_map::of_current()); }
+
+namespace detail {
+
+/// What remains to be done where a context is entered by two threads at once, and where it was
+/// changed while it was entered.
+[[nodiscard]] CONTEXTVARS_EXPORT identity_type begin_contended(Context& context);
+CONTEXTVARS_EXPORT void end_changed(Context& context, map* last, identity_type identity) noexcept;
+
+/// Returns: the identity of the context, which is now entered.
+inline identity_type entry::begin(Context& context) {
+    identity_type identity = context.state_.load(std::memory_order_relaxed);
+    // Acquire: pairs with the release of who left it last.
+    if ((identity & in_use) != 0 ||
+        !context.state_.compare_exchange_strong(identity, thread_number() + entered,
+                                                std::memory_order_acquire,
+                                                std::memory_order_relaxed)) [[unlikely]]
+        return begin_contended(context);
+    return identity;
+}
+
+inline entry::entry(Context& context)
+    // Acquire: only copiers, who put back what they took, may be at the bindings.
+    : frame_{begin(context), &context,
+             without_mark(context.bindings_.load(std::memory_order_acquire)), top_frame(),
+             current_map()} {
+    set_top_frame(&frame_);
+    set_current_map(frame_.published);
+}
+
+inline sole_entry::sole_entry(Context& context)
+    : frame_{context.state_.load(std::memory_order_relaxed), &context, nullptr, top_frame(),
+             current_map()} {
+    if ((frame_.identity & in_use) != 0) [[unlikely]]
+        frame_.identity = begin_contended(context);
+    // Relaxed, here and below: only this thread uses the context.
+    context.state_.store(thread_number() + entered, std::memory_order_relaxed);
+    set_top_frame(&frame_);
+    set_current_map(context.bindings_.load(std::memory_order_relaxed));
+}
+
+inline sole_entry::~sole_entry() {
+    map* last = pop(frame_);
+    if (last->writer != 0)
+        last->writer = 0; // from now on others may come to share it
+    auto& context = const_cast<Context&>(*frame_.context);
+    context.bindings_.store(last, std::memory_order_relaxed);
+    context.state_.store(frame_.identity, std::memory_order_relaxed);
+}
+
+inline entry::~entry() {
+    map* last = pop(frame_);
+    auto& context = const_cast<Context&>(*frame_.context);
+    if (last != frame_.published) [[unlikely]]
+        end_changed(context, last, frame_.identity);
+    else
+        // Release: who enters it next sees what was done in it.
+        context.state_.store(frame_.identity, std::memory_order_release);
+}
+
+} // namespace detail
 
 } // namespace contextvars::inline v0
 

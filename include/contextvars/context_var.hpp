@@ -70,11 +70,14 @@ public:
     /// Cost: an indexed load, as of a thread_local array; never allocates.
     /// From: Python's ContextVar.get().
     get_type get() const {
-        if (const detail::cell* cell = detail::find(*detail::current_map(), key())) [[likely]]
-            return *detail::value_in<T>(cell->value);
-        if (default_.has_value())
+        const detail::key_type key = this->key();
+        const detail::map& map = *detail::current_map();
+        const std::size_t place = map.offset_of(key);
+        if (map.key_at(place) == key) [[likely]]
+            return *detail::value_in<T>(map.value_at(place));
+        if (map.rest == nullptr && default_.has_value())
             return *default_;
-        detail::throw_lookup_error(*this, nullptr);
+        return get_far();
     }
 
     /// Returns: the value in the current context, else `otherwise`; the variable's own default is
@@ -96,8 +99,13 @@ public:
     /// others as the reference of get().
     /// Cost: as get(); never allocates. Async-signal-safe where T is stored inline and bound.
     const T* try_get() const noexcept {
-        if (const detail::cell* cell = detail::find(*detail::current_map(), key())) [[likely]]
-            return detail::value_in<T>(cell->value);
+        const detail::key_type key = this->key();
+        const detail::map& map = *detail::current_map();
+        const std::size_t place = map.offset_of(key);
+        if (map.key_at(place) == key) [[likely]]
+            return detail::value_in<T>(map.value_at(place));
+        if (map.rest != nullptr) [[unlikely]]
+            return try_get_far();
         return default_.has_value() ? std::addressof(*default_) : nullptr;
     }
 
@@ -119,11 +127,14 @@ public:
     Token<T> emplace(Args&&... args) const {
         static_assert(std::is_constructible_v<T, Args&&...>,
                       "emplace(args...): the variable's type is not constructible from these");
-        detail::new_word<T> value(std::forward<Args>(args)...);
-        Token<T> token(*this);
-        detail::bind(*this, value.get(), token.undo_);
-        value.taken_over();
-        return token;
+        if constexpr (stored_inline<T>) {
+            return Token<T>(*this, detail::word_of<T>(std::forward<Args>(args)...));
+        } else {
+            detail::new_node<T> value(std::forward<Args>(args)...);
+            Token<T> token(*this, detail::word_of_node(value.get()));
+            value.taken_over();
+            return token;
+        }
     }
 
     /// Restores what the variable was before the set that made `token`: its value, or missing.
@@ -140,7 +151,7 @@ public:
 
     /// As reset(), but returns what else it would throw.
     reset_result try_reset(Token<T>& token) const noexcept {
-        return detail::unbind(key(), token.undo_);
+        return detail::unbind<!stored_inline<T>>(key(), token.undo_);
     }
     reset_result try_reset(Token<T>&& token) const noexcept { return try_reset(token); }
 
@@ -149,7 +160,7 @@ public:
     template <class U = T>
         requires std::is_constructible_v<T, U&&>
     Scope<T> scoped(U&& value) const {
-        return Scope<T>(emplace(std::forward<U>(value)));
+        return Scope<T>(*this, std::forward<U>(value));
     }
 
     /// Returns: what contextvars::scoped takes to bind several variables at once.
@@ -167,6 +178,21 @@ public:
     }
 
 private:
+    // What get() and try_get() are where the map is not only a table, or the variable is missing.
+    // Not inlined, so that the others need no stack.
+    [[gnu::noinline]] get_type get_far() const {
+        if (const detail::cell* cell = detail::find_in_rest(*detail::current_map(), key()))
+            return *detail::value_in<T>(cell->value);
+        if (default_.has_value())
+            return *default_;
+        detail::throw_lookup_error(*this, nullptr);
+    }
+    [[gnu::noinline]] const T* try_get_far() const noexcept {
+        if (const detail::cell* cell = detail::find_in_rest(*detail::current_map(), key()))
+            return detail::value_in<T>(cell->value);
+        return default_.has_value() ? std::addressof(*default_) : nullptr;
+    }
+
     std::optional<T> default_;
 
     friend class Context;

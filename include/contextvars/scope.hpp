@@ -26,7 +26,8 @@ public:
     /// Cost: that of try_reset; allocates only where the bindings were captured since.
     ~Scope() {
         detail::undo& undo = token_.undo_;
-        if (const reset_result result = detail::unbind(undo.key, undo); result != reset_result::ok)
+        if (const reset_result result = detail::unbind<!stored_inline<T>>(undo.key, undo);
+            result != reset_result::ok)
             detail::report_unrestored(undo, result);
     }
 
@@ -34,7 +35,9 @@ public:
     const Token<T>& token() const noexcept { return token_; }
 
 private:
-    explicit Scope(Token<T>&& token) noexcept : token_(std::move(token)) {}
+    template <class U>
+    Scope(const ContextVar<T>& variable, U&& value)
+        : token_(variable.emplace(std::forward<U>(value))) {}
 
     Token<T> token_;
 

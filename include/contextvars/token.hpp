@@ -34,8 +34,9 @@ public:
     Token(const Token&) = delete;
     Token& operator=(const Token&) = delete;
 
-    Token(Token&& other) noexcept
-        : variable_(other.variable_), undo_(std::exchange(other.undo_, {})) {}
+    Token(Token&& other) noexcept : variable_(other.variable_), undo_(other.undo_) {
+        other.undo_.state = detail::undo_state::used;
+    }
 
     Token& operator=(Token&& other) noexcept {
         Token moved(std::move(other));
@@ -47,7 +48,7 @@ public:
     /// Drops the old value; its destructor may call anything in this library.
     ~Token() {
         if constexpr (!stored_inline<T>)
-            if (undo_.had_value)
+            if (undo_.had_value())
                 detail::release_node(detail::node_of(undo_.old_value));
     }
 
@@ -57,7 +58,7 @@ public:
     /// Returns: the value before the set, never a default; MISSING where there was none. Good as
     /// long as the token is neither moved nor destroyed, also after it was used.
     const T* old_value() const noexcept {
-        return undo_.had_value ? detail::value_in<T>(undo_.old_value) : MISSING;
+        return undo_.had_value() ? detail::value_in<T>(undo_.old_value) : MISSING;
     }
 
     /// `<Token var=<ContextVar name='v' at 0x…> at 0x…>`, with `used` before `var` once it is.
@@ -69,10 +70,13 @@ public:
     }
 
 private:
-    explicit Token(const ContextVar<T>& variable) noexcept : variable_(&variable) {}
+    /// Sets. Throws: std::bad_alloc, std::length_error.
+    Token(const ContextVar<T>& variable, detail::word value) : variable_(&variable) {
+        detail::bind(variable, value, undo_);
+    }
 
     const ContextVar<T>* variable_;
-    detail::undo undo_;
+    detail::undo undo_; // filled in by bind
 
     friend class ContextVar<T>;
     friend class Scope<T>;

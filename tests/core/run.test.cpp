@@ -217,6 +217,68 @@ TEST_F(RunTest, gives_back_a_context_before_that_was_changed_meanwhile) {
     EXPECT_EQ(v.get(), "again");
 }
 
+// An rvalue is nobody else's to see, so nothing is shown of it; all the rest is as ever.
+
+TEST_F(RunTest, of_an_rvalue_keeps_what_is_set_also_when_f_throws) {
+    cv::ContextVar<int> v{"v"};
+    cv::ContextVar<std::string> large{"large"};
+    v.set(1);
+    cv::Context context = cv::copy_context();
+    for (int i = 2; i != 10; ++i) {
+        try {
+            std::move(context).run([&] {
+                v.set(i);
+                large.set(std::string(100, 'x'));
+                throw i;
+            });
+        } catch (int) {
+        }
+        EXPECT_EQ(*context.get(v), i);
+        EXPECT_EQ(context.get(large)->size(), 100U);
+        EXPECT_EQ(v.get(), 1);
+        context.run([&] { EXPECT_EQ(v.get(), i); });
+    }
+}
+
+TEST_F(RunTest, of_an_rvalue_leaves_copies_taken_meanwhile_and_before_as_they_were) {
+    cv::ContextVar<int> v{"v"};
+    cv::Context context;
+    context.run([&] { v.set(1); });
+    const cv::Context before = context;
+    cv::Context meanwhile;
+    std::move(context).run([&] {
+        v.set(2);
+        EXPECT_EQ(*context.get(v), 2);
+        meanwhile = context;
+        v.set(3);
+        EXPECT_EQ(*context.get(v), 3);
+    });
+    EXPECT_EQ(*before.get(v), 1);
+    EXPECT_EQ(*meanwhile.get(v), 2);
+    EXPECT_EQ(*context.get(v), 3);
+}
+
+TEST_F(RunTest, of_an_rvalue_cannot_be_entered_again_meanwhile) {
+    cv::Context context;
+    std::move(context).run([&] {
+        EXPECT_THROW(context.run([] { ADD_FAILURE(); }), cv::RuntimeError);
+        EXPECT_THROW(std::move(context).run([] { ADD_FAILURE(); }), cv::RuntimeError);
+    });
+    context.run(
+        [&] { EXPECT_THROW(std::move(context).run([] { ADD_FAILURE(); }), cv::RuntimeError); });
+    std::move(context).run([] {});
+}
+
+TEST_F(RunTest, of_an_rvalue_makes_tokens_that_are_good_in_that_context_only) {
+    cv::ContextVar<int> v{"v"};
+    v.set(1);
+    cv::Context context = cv::copy_context();
+    auto token = std::move(context).run([&] { return v.set(2); });
+    EXPECT_THROW(v.reset(token), cv::ValueError);
+    context.run([&] { v.reset(token); });
+    EXPECT_EQ(*context.get(v), 1);
+}
+
 TEST_F(RunTest, nests_deeply) {
     cv::ContextVar<int> v{"v", -1};
     const auto descend = [&](auto&& self, int depth) -> void {

@@ -16,6 +16,7 @@ CONTEXTVARS_EXPORT map* load_current_map() noexcept;
 CONTEXTVARS_EXPORT void store_current_map(map* map) noexcept;
 CONTEXTVARS_EXPORT frame* load_top_frame() noexcept;
 CONTEXTVARS_EXPORT void store_top_frame(frame* frame) noexcept;
+CONTEXTVARS_EXPORT std::uint64_t load_thread_number() noexcept;
 
 // A coroutine that is resumed on another thread must read that thread's slot, so no compiler may
 // keep the slot's address across a suspension. g++ makes coroutines before it optimises, and does
@@ -28,6 +29,7 @@ inline map* current_map() noexcept { return load_current_map(); }
 inline void set_current_map(map* map) noexcept { store_current_map(map); }
 inline frame* top_frame() noexcept { return load_top_frame(); }
 inline void set_top_frame(frame* frame) noexcept { store_top_frame(frame); }
+inline std::uint64_t thread_number() noexcept { return load_thread_number(); }
 
 #else
 
@@ -80,6 +82,13 @@ inline void set_top_frame(frame* frame) noexcept {
                      : "memory");
 }
 
+/// Of this thread, as std::this_thread::get_id() prints it; the two low bits are 0.
+inline std::uint64_t thread_number() noexcept {
+    std::uint64_t number;
+    __asm__ volatile("movq %%fs:0, %0" : "=r"(number));
+    return number;
+}
+
 #else
 
 inline map* current_map() noexcept { return current_map_slot; }
@@ -88,6 +97,11 @@ inline void set_current_map(map* map) noexcept { current_map_slot = map; }
 /// The frame entered last on this thread; nullptr stands for the base context.
 inline frame* top_frame() noexcept { return top_frame_slot; }
 inline void set_top_frame(frame* frame) noexcept { top_frame_slot = frame; }
+
+/// Of this thread, as std::this_thread::get_id() prints it; the two low bits are 0.
+inline std::uint64_t thread_number() noexcept {
+    return reinterpret_cast<std::uint64_t>(__builtin_thread_pointer());
+}
 
 #endif
 #endif

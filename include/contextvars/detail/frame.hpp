@@ -20,12 +20,12 @@ class Context;
 namespace detail {
 
 struct frame {
-    frame* previous = nullptr;        ///< the frame below; nullptr: the thread's base context
-    map* previous_map = nullptr;      ///< what is current again when this frame is left
     identity_type identity = 0;       ///< of the context entered; 0 until a token needs one
     const Context* context = nullptr; ///< the Context object entered, or nullptr
     map* published = nullptr;         ///< the map that `context` shows to other threads meanwhile:
                                       ///< this thread reads it, but may not change it in place
+    frame* previous = nullptr;        ///< the frame below; nullptr: the thread's base context
+    map* previous_map = nullptr;      ///< what is current again when this frame is left
 };
 
 /// Tells the diagnostics hook that `frame` is not the one entered last, and terminates.
@@ -48,15 +48,31 @@ inline map* pop(const frame& frame) noexcept {
     return last;
 }
 
-/// Enters a Context for as long as it lives.
+/// Enters a Context for as long as it lives. Its members are in context.hpp.
 class entry {
 public:
     /// Throws: RuntimeError where the context is entered.
-    CONTEXTVARS_EXPORT explicit entry(Context& context);
+    explicit entry(Context& context);
     entry(const entry&) = delete;
     entry& operator=(const entry&) = delete;
     /// Terminates where this is not the frame entered last on this thread.
-    CONTEXTVARS_EXPORT ~entry();
+    ~entry();
+
+private:
+    static identity_type begin(Context& context);
+
+    frame frame_;
+};
+
+/// The same for a Context that nobody else can use meanwhile, since it is an rvalue: nothing is
+/// shown to other threads, so no locked instruction is needed and sets are in place.
+class sole_entry {
+public:
+    /// Throws: RuntimeError where the context is entered.
+    explicit sole_entry(Context& context);
+    sole_entry(const sole_entry&) = delete;
+    sole_entry& operator=(const sole_entry&) = delete;
+    ~sole_entry();
 
 private:
     frame frame_;

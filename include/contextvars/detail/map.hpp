@@ -22,6 +22,11 @@ namespace contextvars::inline v0::detail {
 ///   bits 44..63 generation: how often the id was used again, plus 1; so no key is 0
 using key_type = std::uint64_t;
 
+/// Identities are handed out to contexts when a token must remember one. Never 0; the two low bits
+/// are 0.
+using identity_type = std::uint64_t;
+inline constexpr identity_type identity_step = 4;
+
 inline constexpr key_type no_key = 0;      ///< of an empty cell
 inline constexpr key_type unbound_key = 2; ///< of a variable never bound: equal to no cell's key
 
@@ -40,23 +45,41 @@ struct overflow;
 
 /// The head of a map; `capacity` cells follow it. A key's place among them is its id modulo the
 /// capacity, a power of two up to 64. What finds its place taken is in `rest`.
-struct map {
+struct alignas(16) map {                   // four bits of its address are free for marks
     std::uint32_t reach;                   ///< (capacity - 1) << 4: masks a key to 16 * its place
     std::uint32_t size;                    ///< bindings, those in rest included
     std::atomic<std::uint32_t> references; ///< 1: its holder may change it in place
     std::uint32_t nodes;                   ///< cells (without rest's) whose value is in a node
     overflow* rest;                        ///< nullptr as long as every key has found its place
-    std::uint64_t reserved;
+    identity_type writer; ///< of the one frame that may change the map in place without asking, and
+        ///< only while the map is the current one; 0: ask (see src/context_var.cpp)
+
+    /// Of a key's place, from the first cell, in bytes.
+    std::size_t offset_of(key_type key) const noexcept {
+        return static_cast<std::uint32_t>(key) & reach;
+    }
+    // What is at an offset. Not by way of the cell, whose address would then be computed apart.
+    key_type key_at(std::size_t offset) const noexcept {
+        return *reinterpret_cast<const key_type*>(bytes() + offset + sizeof(map));
+    }
+    const word& value_at(std::size_t offset) const noexcept {
+        return *reinterpret_cast<const word*>(bytes() + offset + sizeof(map) + sizeof(key_type));
+    }
+    word& value_at(std::size_t offset) noexcept {
+        return const_cast<word&>(static_cast<const map*>(this)->value_at(offset));
+    }
 
     const cell& place_of(key_type key) const noexcept {
-        const auto* cells = reinterpret_cast<const std::byte*>(this + 1);
-        return *reinterpret_cast<const cell*>(cells + (static_cast<std::uint32_t>(key) & reach));
+        return *reinterpret_cast<const cell*>(bytes() + offset_of(key) + sizeof(map));
     }
     cell& place_of(key_type key) noexcept {
         return const_cast<cell&>(static_cast<const map*>(this)->place_of(key));
     }
+
+private:
+    const std::byte* bytes() const noexcept { return reinterpret_cast<const std::byte*>(this); }
 };
-static_assert(sizeof(map) == 32 && sizeof(cell) == 16);
+static_assert(sizeof(map) == 32 && sizeof(cell) == 16 && offsetof(cell, value) == sizeof(key_type));
 
 struct empty_map_storage {
     map head;
@@ -67,7 +90,7 @@ extern CONTEXTVARS_EXPORT constinit empty_map_storage the_empty_map;
 /// The map that every empty context shares. Never counted, never changed.
 constexpr map* empty_map() noexcept { return &the_empty_map.head; }
 
-/// The cell of `key` in map.rest, which is not nullptr; or nullptr.
+/// The cell of `key` in map.rest, or nullptr.
 CONTEXTVARS_EXPORT const cell* find_in_rest(const map& map, key_type key) noexcept;
 
 inline const cell* find(const map& map, key_type key) noexcept {

@@ -71,6 +71,8 @@ struct alignas(16) node_head {
 [[nodiscard]] CONTEXTVARS_EXPORT void* allocate_node(const type_operations& operations);
 /// Gives back what allocate_node returned, where no value was constructed in it.
 CONTEXTVARS_EXPORT void deallocate_node(void* value) noexcept;
+/// Adds one, where no other thread can use the reference that the caller has.
+CONTEXTVARS_EXPORT void share_own_node(void* value) noexcept;
 /// Drops one reference; the last destroys the value, which may call anything in this library.
 CONTEXTVARS_EXPORT void release_node(void* value) noexcept;
 
@@ -86,50 +88,48 @@ inline void* node_of(const word& word) noexcept {
     return value;
 }
 
-/// A word with a reference of its own, for as long as no map has taken it over.
+/// A value in a node of its own, for as long as no map has taken it over.
 template <class T>
-class new_word {
+class new_node {
 public:
     template <class... Args>
-    explicit new_word(Args&&... args) {
-        if constexpr (stored_inline<T>) {
-            const T value = made(std::forward<Args>(args)...);
-            std::memcpy(word_.bytes, std::addressof(value), sizeof(T));
-        } else {
-            void* storage = allocate_node(operations_of<T>);
-            try {
-                ::new (storage) T(std::forward<Args>(args)...);
-            } catch (...) {
-                deallocate_node(storage);
-                throw;
-            }
-            word_ = word_of_node(storage);
-            owned_ = true;
+    explicit new_node(Args&&... args) : storage_(allocate_node(operations_of<T>)) {
+        try {
+            ::new (storage_) T(std::forward<Args>(args)...);
+        } catch (...) {
+            deallocate_node(storage_);
+            throw;
         }
     }
-    new_word(const new_word&) = delete;
-    new_word& operator=(const new_word&) = delete;
-    ~new_word() {
-        if (owned_)
-            release_node(node_of(word_));
+    new_node(const new_node&) = delete;
+    new_node& operator=(const new_node&) = delete;
+    ~new_node() {
+        if (storage_ != nullptr)
+            release_node(storage_);
     }
 
-    const word& get() const noexcept { return word_; }
-    void taken_over() noexcept { owned_ = false; }
+    void* get() const noexcept { return storage_; }
+    void taken_over() noexcept { storage_ = nullptr; }
 
 private:
-    template <class... Args>
-    static T made(Args&&... args) {
+    void* storage_;
+};
+
+/// A word that holds a T, which is stored inline.
+template <class T, class... Args>
+word word_of(Args&&... args) {
+    const auto made = [&]() -> T {
         // Converting is what the caller asked for: no warning about it from in here.
         if constexpr (std::is_arithmetic_v<T> && sizeof...(Args) == 1)
             return static_cast<T>((std::forward<Args>(args), ...));
         else
             return T(std::forward<Args>(args)...);
-    }
-
-    word word_{};
-    bool owned_ = false;
-};
+    };
+    const T value = made();
+    word word{};
+    std::memcpy(word.bytes, std::addressof(value), sizeof(T));
+    return word;
+}
 
 /// The value in a word that lives as long as the pointer is used.
 template <class T>

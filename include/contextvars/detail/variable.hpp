@@ -13,6 +13,7 @@
 #include <iosfwd>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 namespace contextvars::inline v0 {
 
@@ -70,27 +71,64 @@ private:
     friend struct registry;
 };
 
-/// Identities are handed out to contexts, from 1, when a token must remember one.
-using identity_type = std::uint64_t;
+/// What reset() would do.
+enum class undo_state : std::uint8_t {
+    used,             ///< nothing: it was done; the variable had been missing
+    used_after_value, ///< nothing: it was done; there was an old value
+    removes,
+    restores,
+};
 
 /// What set() leaves for reset().
 struct undo {
-    key_type key = no_key;
-    identity_type context = 0;
-    word old_value{};
-    bool had_value = false;
-    bool used = true;
+    key_type key;
+    identity_type context;
+    word old_value;
+    undo_state state;
+
+    bool had_value() const noexcept {
+        return state == undo_state::restores || state == undo_state::used_after_value;
+    }
+    bool used() const noexcept { return state < undo_state::removes; }
 };
+
+/// As bind() and unbind(), in any case.
+CONTEXTVARS_EXPORT void bind_anyhow(const variable& variable, word value, undo& undo);
+[[nodiscard]] CONTEXTVARS_EXPORT reset_result unbind_anyhow(key_type key, undo& undo) noexcept;
 
 /// Binds `variable` to `value` in the current context, which takes the value over.
 /// Fills in `undo` where it is to stay: copied from a result, it would be read by wide loads just
 /// after narrow stores, which the processor cannot forward.
 /// Throws: std::bad_alloc, std::length_error; then nothing has changed.
-CONTEXTVARS_EXPORT void bind(const variable& variable, const word& value, undo& undo);
+inline void bind(const variable& variable, word value, undo& undo) {
+    const key_type key = variable.key();
+    map* const map = current_map();
+    const std::size_t place = map->offset_of(key);
+    if (map->key_at(place) != key || map->writer == 0) [[unlikely]]
+        return bind_anyhow(variable, value, undo);
+    undo.key = key;
+    undo.context = map->writer;
+    undo.old_value = std::exchange(map->value_at(place), value);
+    undo.state = undo_state::restores;
+}
 
 /// Undoes what bind() did to the variable with this key. `undo` keeps a share of the old value, and
 /// is then used.
-[[nodiscard]] CONTEXTVARS_EXPORT reset_result unbind(key_type key, undo& undo) noexcept;
+template <bool in_node>
+[[nodiscard]] reset_result unbind(key_type key, undo& undo) noexcept {
+    map* const map = current_map();
+    const std::size_t place = map->offset_of(key);
+    if (undo.state != undo_state::restores || undo.key != key || undo.context != map->writer ||
+        map->key_at(place) != key) [[unlikely]]
+        return unbind_anyhow(key, undo);
+    if constexpr (in_node)
+        share_own_node(node_of(undo.old_value)); // the token goes on showing it
+    const word replaced = std::exchange(map->value_at(place), undo.old_value);
+    undo.state = undo_state::used_after_value;
+    if constexpr (in_node)
+        release_node(node_of(replaced));
+    return reset_result::ok;
+}
 
 /// Tells the diagnostics hook that a guard could not restore its variable.
 CONTEXTVARS_EXPORT void report_unrestored(const undo& undo, reset_result result) noexcept;
