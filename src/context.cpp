@@ -188,7 +188,7 @@ namespace {
 void leave(Context& context, map* last, map* published, std::uint64_t state) noexcept {
     map* before = empty_map();
     if (last != published) {
-        last->writer = 0; // from now on others may come to share it
+        freeze(*last);
         before = context_access::take_bindings(context);
         context_access::put_bindings(context, last);
     }

@@ -37,14 +37,13 @@ map* own_current_map(frame& frame) {
         current->writer = identity_of(frame);
         return current;
     }
-    map* made = clone(*current);
-    made->writer = identity_of(frame);
+    // A published map stays with its Context; any other is ours to give. Dropping it destroys no
+    // value, since the clone has them all.
+    const identity_type writer = identity_of(frame);
+    map* made = clone(current, current != frame.published);
+    made->writer = writer;
     std::atomic_signal_fence(std::memory_order_release);
     set_current_map(made);
-    // A published map stays with its Context; any other was ours to drop. Dropping it destroys no
-    // value, since the clone has them all.
-    if (current != frame.published)
-        release(current);
     return made;
 }
 

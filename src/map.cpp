@@ -35,7 +35,10 @@
 // Sharing. A map is counted. One reference: its holder changes it in place. More: it is frozen,
 // and who wants to change it clones it first: table, references to the nodes, reference to rest.
 // The trie's nodes are counted as well and part one path at a time, so that the first set after a
-// capture copies 64 cells and a path, however many bindings there are. A capture of a map of up to
+// capture copies 64 cells and a path, however many bindings there are. Where none of the values in
+// nodes has a destructor, the clone does not count them one by one (two locked instructions each):
+// it borrows them, and keeps the map that it was made of alive. Nobody can notice that; a value with
+// a destructor is never kept longer than a context or token binds it. A capture of a map of up to
 // 16 small values clones at once: that is faster than the two locked instructions of sharing, it
 // keeps the captured map unshared, so that the next set is in place, and two threads that use
 // copies of it never touch the same cache line.
@@ -51,6 +54,7 @@
 #include "thread_state.hpp"
 
 #include <array>
+#include <bit>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -58,22 +62,23 @@
 
 namespace contextvars::inline v0::detail {
 
-constinit empty_map_storage the_empty_map{{0, 0, 1, 0, nullptr, 0}, {no_key, {}}};
+constinit empty_map_storage the_empty_map{{0, 0, 1, 0, 0, nullptr, 0}, {no_key, {}}};
 
 namespace {
 
 constexpr std::uint32_t smallest_capacity = 4;
 constexpr std::uint32_t largest_capacity = 64;
 constexpr std::uint32_t cloned_at_capture = 16; // capacity
+constexpr std::uint32_t most_bases = 8;
 
-std::uint32_t capacity_of(const map& map) noexcept {
-    const std::uint32_t capacity = (map.reach >> 4) + 1;
-    if (capacity > largest_capacity || capacity % smallest_capacity != 0)
-        __builtin_unreachable(); // so that it is known to be of a cached class
-    return capacity;
+std::uint32_t capacity_of(const map& map) noexcept { return (map.reach >> 4) + 1; }
+
+/// The class of the blocks of maps of a capacity, which the empty map's is not.
+constexpr std::size_t class_of_capacity(std::uint32_t capacity) noexcept {
+    if (capacity > largest_capacity)
+        __builtin_unreachable(); // so that the class is known to be a cached one
+    return capacity / 2;
 }
-
-constexpr std::size_t class_of_capacity(std::uint32_t capacity) noexcept { return capacity / 2; }
 static_assert([] {
     for (std::uint32_t capacity = smallest_capacity; capacity <= largest_capacity; capacity *= 2)
         if (class_of_capacity(capacity) != block_class(sizeof(map) + capacity * sizeof(cell)))
@@ -117,6 +122,10 @@ bool drop_reference(std::atomic<std::uint32_t>& references) noexcept {
            references.fetch_sub(1, std::memory_order_acq_rel) == 1;
 }
 
+bool has_destructor(void* value) noexcept {
+    return static_cast<const node_head*>(value)[-1].operations->destroy != nullptr;
+}
+
 void share_if_node(const cell& cell) noexcept {
     if (in_node(cell.key))
         share_node(node_of(cell.value));
@@ -129,7 +138,7 @@ void release_if_node(const cell& cell) noexcept {
 
 map* allocate_map(std::uint32_t capacity) {
     void* memory = allocate(class_of_capacity(capacity));
-    auto* made = ::new (memory) map{(capacity - 1) << 4, 0, 1, 0, nullptr, 0};
+    auto* made = ::new (memory) map{(capacity - 1) << 4, 0, 1, 0, 0, nullptr, 0};
     std::memset(cells_of(*made), 0, capacity * sizeof(cell));
     return made;
 }
@@ -243,6 +252,10 @@ struct overflow {
     std::uint32_t level = 0; // of the root; it reaches ids below 16 to the power of level + 1
     void* root = nullptr;
     dead_binding* dead = nullptr;
+    // Of a map that borrows, whose rest no other map shares.
+    map* base = nullptr;        // which the nodes in the borrowed cells belong to
+    std::uint64_t borrowed = 0; // a bit for each cell
+    std::uint32_t depth = 0;    // of the bases of bases
 
     bool reaches(std::uint32_t id) const noexcept {
         return level >= 5 || (id >> (4 * (level + 1))) == 0;
@@ -287,7 +300,33 @@ void release_overflow(overflow* rest) noexcept {
         return;
     release_trie(rest->root, rest->level);
     release_dead(rest->dead);
+    if (rest->base != nullptr)
+        release(rest->base);
     unmake(rest);
+}
+
+std::size_t index_of(const map& map, const cell& place) noexcept {
+    return static_cast<std::size_t>(&place - cells_of(map));
+}
+
+bool borrows(const map& map, std::size_t index) noexcept {
+    return map.rest != nullptr && (map.rest->borrowed >> index & 1) != 0;
+}
+
+/// Gives a flat cell a reference of its own to its node, if it borrows it.
+void own(map& map, const cell& place) noexcept {
+    if (const std::size_t index = index_of(map, place); borrows(map, index)) {
+        share_if_node(place);
+        map.rest->borrowed &= ~(std::uint64_t{1} << index);
+    }
+}
+
+/// Counts the value of a flat cell, which came or goes.
+void count_node(map& map, const word& value, bool came) noexcept {
+    const auto change = static_cast<std::uint16_t>(came ? 1 : -1);
+    map.nodes = static_cast<std::uint16_t>(map.nodes + change);
+    if (has_destructor(node_of(value)))
+        map.observed = static_cast<std::uint16_t>(map.observed + change);
 }
 
 overflow& parted_rest(map& map) {
@@ -316,7 +355,8 @@ cell& parted_far_place(map& map, key_type key) {
         }
         overflow* raised = nullptr;
         try {
-            raised = make<overflow>(1U, rest->level + 1, static_cast<void*>(above), rest->dead);
+            raised = make<overflow>(1U, rest->level + 1, static_cast<void*>(above), rest->dead,
+                                    rest->base, rest->borrowed, rest->depth);
         } catch (...) {
             if (above != nullptr)
                 unmake(above);
@@ -335,21 +375,32 @@ map* grown(map* old) {
     map* made = allocate_map(2 * capacity_of(*old));
     made->size = old->size;
     made->nodes = old->nodes;
+    made->observed = old->observed;
     made->rest = old->rest;
     made->writer = old->writer;
+    std::uint64_t borrowed = 0;
     const cell* cells = cells_of(*old);
     for (std::uint32_t i = 0; i != capacity_of(*old); ++i)
-        if (cells[i].key != no_key)
-            made->place_of(cells[i].key) = cells[i];
+        if (cells[i].key != no_key) {
+            cell& place = made->place_of(cells[i].key);
+            place = cells[i];
+            borrowed |= std::uint64_t{borrows(*old, i)} << index_of(*made, place);
+        }
+    if (made->rest != nullptr && made->rest->base != nullptr)
+        made->rest->borrowed = borrowed;
     return made;
 }
 
 /// Drops what a map holds, apart from its memory. Not inlined, so that release() of a map of small
 /// values saves no registers.
 [[gnu::noinline]] void release_what_is_counted(map& map) noexcept {
-    if (map.nodes != 0)
-        for (std::uint32_t i = 0; i != capacity_of(map); ++i)
-            release_if_node(cells_of(map)[i]);
+    const std::uint64_t borrowed = map.rest != nullptr ? map.rest->borrowed : 0;
+    int owned = map.nodes - std::popcount(borrowed);
+    for (std::uint32_t i = 0; owned != 0; ++i)
+        if (const cell& cell = cells_of(map)[i]; in_node(cell.key) && (borrowed >> i & 1) == 0) {
+            release_node(node_of(cell.value));
+            --owned;
+        }
     release_overflow(map.rest);
 }
 
@@ -377,7 +428,7 @@ map* capture(map* shared) noexcept {
         return shared;
     if (shared->reach < cloned_at_capture << 4 && shared->nodes == 0 && shared->rest == nullptr) {
         if (void* memory = try_allocate(class_of_capacity(capacity_of(*shared)))) {
-            auto* made = ::new (memory) map{shared->reach, shared->size, 1, 0, nullptr, 0};
+            auto* made = ::new (memory) map{shared->reach, shared->size, 1, 0, 0, nullptr, 0};
             copy_cells(*made, *shared);
             return made;
         }
@@ -396,18 +447,74 @@ void release(map* map) noexcept {
 map* capture_bindings(map* map) noexcept { return capture(map); }
 void release_bindings(map* map) noexcept { release(map); }
 
-map* clone(const map& old) {
-    if (&old == empty_map())
+namespace {
+
+/// Whether a clone may leave the nodes to the map it is made of, and keep that alive instead: no
+/// value in it has a destructor, so nobody notices. Bases have bases, but not for ever, and a map
+/// with a trie or dead bindings has more to keep alive than is worth it.
+bool may_lend(const map& map) noexcept {
+    return map.nodes > 1 && map.observed == 0 &&
+           (map.rest == nullptr || (map.rest->root == nullptr && map.rest->dead == nullptr &&
+                                    map.rest->depth < most_bases));
+}
+
+/// The rest of a clone of `old`, which shares the nodes that are not borrowed. Throws.
+overflow* rest_of_clone(map* old, bool lent) {
+    if (lent) {
+        auto* rest = make<overflow>();
+        rest->base = old;
+        rest->depth = old->rest != nullptr ? old->rest->depth + 1 : 1;
+        return rest;
+    }
+    overflow* rest = old->rest;
+    if (rest == nullptr)
+        return nullptr;
+    if (rest->base == nullptr) {
+        add_reference(rest->references);
+        return rest;
+    }
+    if (rest->root == nullptr && rest->dead == nullptr)
+        return nullptr;
+    auto* made = make<overflow>(1U, rest->level, rest->root, rest->dead);
+    share_trie(made->root, made->level);
+    if (made->dead != nullptr)
+        add_reference(made->dead->references);
+    return made;
+}
+
+} // namespace
+
+map* clone(map* old, bool gives) {
+    if (old == empty_map())
         return allocate_map(smallest_capacity);
-    const std::uint32_t capacity = capacity_of(old);
-    void* memory = allocate(class_of_capacity(capacity));
-    auto* made = ::new (memory) map{old.reach, old.size, 1, old.nodes, old.rest, 0};
-    copy_cells(*made, old);
+    const std::size_t block_class = class_of_capacity(capacity_of(*old));
+    const bool lent = may_lend(*old);
+    void* memory = allocate(block_class);
+    overflow* rest = nullptr;
+    if (lent || old->rest != nullptr) {
+        try {
+            rest = rest_of_clone(old, lent);
+        } catch (...) {
+            deallocate(memory, block_class);
+            throw;
+        }
+    }
+    auto* made = ::new (memory) map{old->reach, old->size, 1, old->nodes, old->observed, rest, 0};
+    copy_cells(*made, *old);
+    if (lent) {
+        for (std::uint32_t i = 0; i != capacity_of(*made); ++i)
+            rest->borrowed |= std::uint64_t{in_node(cells_of(*made)[i].key)} << i;
+        if (!gives)
+            share(old);
+        else
+            freeze(*old);
+        return made;
+    }
     if (made->nodes != 0)
-        for (std::uint32_t i = 0; i != capacity; ++i)
+        for (std::uint32_t i = 0; i != capacity_of(*made); ++i)
             share_if_node(cells_of(*made)[i]);
-    if (made->rest != nullptr)
-        add_reference(made->rest->references);
+    if (gives)
+        release(old);
     return made;
 }
 
@@ -422,8 +529,12 @@ cell& place_for(map* map, key_type key) {
         if (place.key == no_key)
             return place;
         if (id_of(place.key) == id_of(key)) {
-            parted_rest(*map).bury(place);
-            map->nodes -= in_node(map->rest->dead->bound.key) ? 1 : 0;
+            overflow& rest = parted_rest(*map);
+            own(*map, place);
+            const cell buried = place;
+            rest.bury(place);
+            if (in_node(buried.key))
+                count_node(*map, buried.value, false);
             return place;
         }
         if (capacity_of(*map) == largest_capacity) {
@@ -440,12 +551,16 @@ cell& place_for(map* map, key_type key) {
 }
 
 replaced put(map& map, cell& place, key_type key, const word& value) noexcept {
-    const replaced before{place.value, place.key == key};
+    const bool flat_node = in_node(key) && is_flat(map, place);
+    const bool had_value = place.key == key;
+    if (flat_node && had_value)
+        own(map, place);
+    const replaced before{place.value, had_value};
     place.value = value;
-    if (!before.had_value) {
+    if (!had_value) {
         ++map.size;
-        if (in_node(key) && is_flat(map, place))
-            ++map.nodes;
+        if (flat_node)
+            count_node(map, value, true);
         std::atomic_signal_fence(std::memory_order_release);
         place.key = key;
     }
@@ -454,8 +569,10 @@ replaced put(map& map, cell& place, key_type key, const word& value) noexcept {
 
 replaced remove(map& map, cell& place) noexcept {
     --map.size;
-    if (in_node(place.key) && is_flat(map, place))
-        --map.nodes;
+    if (in_node(place.key) && is_flat(map, place)) {
+        own(map, place);
+        count_node(map, place.value, false);
+    }
     place.key = no_key;
     return {place.value, true};
 }

@@ -33,8 +33,9 @@ inline bool unshared(const map& map) noexcept {
     return &map != empty_map() && map.references.load(std::memory_order_acquire) == 1;
 }
 
-/// Returns: a map with the same bindings and one reference. Throws: std::bad_alloc.
-map* clone(const map& map);
+/// Returns: a map with the same bindings and one reference. Takes over a reference to `shared` if
+/// `gives` says so. Throws: std::bad_alloc; then it has taken none.
+map* clone(map* shared, bool gives);
 
 /// Where `key` is, or will be, bound in the current map, which is unshared, and which may become a
 /// larger one with the same bindings.

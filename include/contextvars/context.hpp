@@ -377,8 +377,7 @@ inline sole_entry::sole_entry(Context& context)
 
 inline sole_entry::~sole_entry() {
     map* last = pop(frame_);
-    if (last->writer != 0)
-        last->writer = 0; // from now on others may come to share it
+    freeze(*last);
     auto& context = const_cast<Context&>(*frame_.context);
     context.bindings_.store(last, std::memory_order_relaxed);
     context.state_.store(frame_.identity, std::memory_order_relaxed);

@@ -72,7 +72,7 @@ public:
 private:
     /// Sets. Throws: std::bad_alloc, std::length_error.
     Token(const ContextVar<T>& variable, detail::word value) : variable_(&variable) {
-        detail::bind(variable, value, undo_);
+        detail::bind<!stored_inline<T>>(variable, value, undo_);
     }
 
     const ContextVar<T>* variable_;

@@ -153,6 +153,58 @@ TEST_F(MemoryTest, is_given_back_where_there_is_not_enough_of_it) {
     });
 }
 
+TEST_F(MemoryTest, is_not_kept_by_copies_of_copies_that_borrow_their_values) {
+    struct large {
+        int numbers[16];
+    };
+    std::vector<std::unique_ptr<cv::ContextVar<large>>> variables;
+    for (int i = 0; i < 10; ++i) {
+        variables.push_back(std::make_unique<cv::ContextVar<large>>("large"));
+        variables.back()->set(large{{i}});
+    }
+    // Each copy's values are borrowed from the one before it, which is gone by then.
+    expect_no_growth([&](int i) {
+        const cv::Context copy = cv::copy_context();
+        variables[static_cast<std::size_t>(i % 10)]->set(large{{i}});
+    });
+    for (int i = 0; i < 10; ++i) {
+        EXPECT_EQ(variables[static_cast<std::size_t>(i)]->get().numbers[0], 990 + i);
+    }
+}
+
+TEST_F(MemoryTest, that_fails_leaves_maps_that_borrow_as_they_were) {
+    struct large {
+        int numbers[16];
+    };
+    std::vector<std::unique_ptr<cv::ContextVar<large>>> variables;
+    for (int i = 0; i < 30; ++i) {
+        variables.push_back(std::make_unique<cv::ContextVar<large>>("large"));
+    }
+    for (int i = 0; i < 9; ++i) {
+        variables[static_cast<std::size_t>(i)]->set(large{{i}});
+    }
+    for (int n = 1; n < 40; ++n) {
+        cv::Context copy = cv::copy_context();
+        try {
+            const FailingAllocation failing(n);
+            copy.run([&] {
+                for (const auto& variable : variables) {
+                    variable->set(large{{n}});
+                }
+            });
+        } catch (const std::bad_alloc&) {
+        }
+        for (std::size_t i = 0; i < variables.size(); ++i) {
+            const large* in_copy = copy.get(*variables[i]);
+            const large* here = variables[i]->try_get();
+            EXPECT_EQ(here != nullptr, i < 9);
+            EXPECT_TRUE(in_copy == nullptr ? i >= 9
+                                           : in_copy->numbers[0] == n ||
+                                                 in_copy->numbers[0] == static_cast<int>(i));
+        }
+    }
+}
+
 TEST_F(MemoryTest, is_given_back_when_a_thread_ends) {
     cv::ContextVar<std::string> text{"text"};
     expect_no_growth([&](int i) {

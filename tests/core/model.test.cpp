@@ -35,10 +35,12 @@ struct Thrown {};
 
 class Walk {
 public:
-    Walk(unsigned seed, int variables, long operations)
-        : random_(seed), left_(operations), slots_(8) {
+    /// trivial: of values without destructors, whose nodes are borrowed.
+    Walk(unsigned seed, int variables, long operations, bool trivial = false)
+        : random_(seed), left_(operations), slots_(8), trivial_(trivial) {
         for (int i = 0; i < variables; ++i) {
-            variables_.push_back({next_variable_, make_variable(i, name(next_variable_)), 0});
+            variables_.push_back(
+                {next_variable_, make_variable(i, name(next_variable_), trivial_), 0});
             ++next_variable_;
         }
         for (auto& slot : slots_) {
@@ -310,7 +312,7 @@ private:
         if (v.scopes == 0 && pick(30) == 0) {
             v.real.reset();
             v.number = next_variable_++;
-            v.real = make_variable(pick(5), name(v.number));
+            v.real = make_variable(pick(5), name(v.number), trivial_);
         }
     }
 
@@ -343,6 +345,7 @@ private:
     int next_variable_ = 0;
     int next_context_ = 0;
     std::vector<Slot> slots_;
+    bool trivial_;
     std::vector<ModelToken> tokens_;
     std::vector<Variable> variables_;
 };
@@ -358,8 +361,10 @@ TEST_F(ModelTest, holds_over_random_operations) {
               << '\n';
     SCOPED_TRACE("CONTEXTVARS_SEED=" + std::to_string(seed));
     unsigned round = 0;
-    for (const int variables : {3, 10, 17, 40, 100}) {
-        isolated([&] { Walk(seed + round++, variables, operations / 5).run(); });
-        ASSERT_FALSE(HasFailure()) << "with " << variables << " variables";
+    for (const bool trivial : {false, true}) {
+        for (const int variables : {3, 10, 17, 40, 100}) {
+            isolated([&] { Walk(seed + round++, variables, operations / 10, trivial).run(); });
+            ASSERT_FALSE(HasFailure()) << "with " << variables << " variables, " << trivial;
+        }
     }
 }

@@ -49,8 +49,9 @@ struct alignas(16) map {                   // four bits of its address are free 
     std::uint32_t reach;                   ///< (capacity - 1) << 4: masks a key to 16 * its place
     std::uint32_t size;                    ///< bindings, those in rest included
     std::atomic<std::uint32_t> references; ///< 1: its holder may change it in place
-    std::uint32_t nodes;                   ///< cells (without rest's) whose value is in a node
-    overflow* rest;                        ///< nullptr as long as every key has found its place
+    std::uint16_t nodes;                   ///< cells (without rest's) whose value is in a node
+    std::uint16_t observed; ///< of these, those whose value has a destructor, which people notice
+    overflow* rest;         ///< nullptr as long as every key has found its place
     identity_type writer; ///< of the one frame that may change the map in place without asking, and
         ///< only while the map is the current one; 0: ask (see src/context_var.cpp)
 
@@ -80,6 +81,12 @@ private:
     const std::byte* bytes() const noexcept { return reinterpret_cast<const std::byte*>(this); }
 };
 static_assert(sizeof(map) == 32 && sizeof(cell) == 16 && offsetof(cell, value) == sizeof(key_type));
+
+/// From now on others may come to share the map. Not written to where it is frozen: they may have.
+inline void freeze(map& map) noexcept {
+    if (map.writer != 0)
+        map.writer = 0;
+}
 
 struct empty_map_storage {
     map head;

@@ -96,15 +96,19 @@ struct undo {
 CONTEXTVARS_EXPORT void bind_anyhow(const variable& variable, word value, undo& undo);
 [[nodiscard]] CONTEXTVARS_EXPORT reset_result unbind_anyhow(key_type key, undo& undo) noexcept;
 
+// Where values are in nodes, and the map has a rest, the node may be borrowed: see src/map.cpp.
+
 /// Binds `variable` to `value` in the current context, which takes the value over.
 /// Fills in `undo` where it is to stay: copied from a result, it would be read by wide loads just
 /// after narrow stores, which the processor cannot forward.
 /// Throws: std::bad_alloc, std::length_error; then nothing has changed.
+template <bool in_node>
 inline void bind(const variable& variable, word value, undo& undo) {
     const key_type key = variable.key();
     map* const map = current_map();
     const std::size_t place = map->offset_of(key);
-    if (map->key_at(place) != key || map->writer == 0) [[unlikely]]
+    if (map->key_at(place) != key || map->writer == 0 || (in_node && map->rest != nullptr))
+        [[unlikely]]
         return bind_anyhow(variable, value, undo);
     undo.key = key;
     undo.context = map->writer;
@@ -115,11 +119,11 @@ inline void bind(const variable& variable, word value, undo& undo) {
 /// Undoes what bind() did to the variable with this key. `undo` keeps a share of the old value, and
 /// is then used.
 template <bool in_node>
-[[nodiscard]] reset_result unbind(key_type key, undo& undo) noexcept {
+[[nodiscard]] inline reset_result unbind(key_type key, undo& undo) noexcept {
     map* const map = current_map();
     const std::size_t place = map->offset_of(key);
     if (undo.state != undo_state::restores || undo.key != key || undo.context != map->writer ||
-        map->key_at(place) != key) [[unlikely]]
+        map->key_at(place) != key || (in_node && map->rest != nullptr)) [[unlikely]]
         return unbind_anyhow(key, undo);
     if constexpr (in_node)
         share_own_node(node_of(undo.old_value)); // the token goes on showing it
