@@ -70,11 +70,36 @@ void this_library(benchmark::State& state, Token token) {
     io.run();
 }
 
-BENCHMARK_CAPTURE(asio, use_awaitable, net::use_awaitable);
-BENCHMARK_CAPTURE(capturing_executor, use_awaitable, net::use_awaitable)->Arg(0)->Arg(1)->Arg(8);
-BENCHMARK_CAPTURE(this_library, use_awaitable, net::use_awaitable)->Arg(0)->Arg(1)->Arg(8);
-BENCHMARK_CAPTURE(asio, deferred, net::deferred);
-BENCHMARK_CAPTURE(capturing_executor, deferred, net::deferred)->Arg(0)->Arg(1)->Arg(8);
-BENCHMARK_CAPTURE(this_library, deferred, net::deferred)->Arg(0)->Arg(1)->Arg(8);
+// Named as in peers.hpp: operation/who/value/size.
+BENCHMARK_CAPTURE(asio, use_awaitable, net::use_awaitable)
+    ->Name("co_await post(use_awaitable)/Asio/long")
+    ->Arg(0)
+    ->Arg(1)
+    ->Arg(8);
+BENCHMARK_CAPTURE(this_library, use_awaitable, net::use_awaitable)
+    ->Name("co_await post(use_awaitable)/this library/long")
+    ->Arg(0)
+    ->Arg(1)
+    ->Arg(8);
+BENCHMARK_CAPTURE(capturing_executor, use_awaitable, net::use_awaitable)
+    ->Name("co_await post(use_awaitable)/context_executor/long")
+    ->Arg(0)
+    ->Arg(1)
+    ->Arg(8);
+BENCHMARK_CAPTURE(asio, deferred, net::deferred)
+    ->Name("co_await post(deferred)/Asio/long")
+    ->Arg(0)
+    ->Arg(1)
+    ->Arg(8);
+BENCHMARK_CAPTURE(this_library, deferred, net::deferred)
+    ->Name("co_await post(deferred)/this library/long")
+    ->Arg(0)
+    ->Arg(1)
+    ->Arg(8);
+BENCHMARK_CAPTURE(capturing_executor, deferred, net::deferred)
+    ->Name("co_await post(deferred)/context_executor/long")
+    ->Arg(0)
+    ->Arg(1)
+    ->Arg(8);
 
 } // namespace

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+//
+// Do two threads slow each other down: when they call one bound callable, when each has its own, and
+// when one makes what the other runs and destroys?
+#include "peers.hpp"
+
+#include <ctime>
+#include <functional>
+#include <vector>
+
+namespace {
+
+void nothing() { benchmark::ClobberMemory(); }
+
+const auto call_own = [](benchmark::State& state, const auto& peer) {
+    const auto bound = peer.bind(&nothing);
+    for (auto _ : state)
+        bound();
+};
+
+/// Made on first use, and called by the threads of all runs.
+template <std::size_t size>
+const auto call_shared = [](benchmark::State& state, const auto& peer) {
+    static const auto bound = peer.bind(&nothing);
+    for (auto _ : state)
+        bound();
+};
+
+const auto bind_call_drop = [](benchmark::State& state, const auto& peer) {
+    for (auto _ : state)
+        peer.bind (&nothing)();
+};
+
+double seconds_of_this_thread() {
+    std::timespec time{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+/// A thread that does what it is given, while who gives it waits.
+class worker {
+public:
+    worker() = default;
+    worker(const worker&) = delete;
+    worker& operator=(const worker&) = delete;
+    ~worker() {
+        job_ = nullptr;
+        given_.release();
+    }
+
+    /// Returns: the processor time that the job took.
+    double run(const std::function<void()>& job) {
+        job_ = &job;
+        given_.release();
+        done_.acquire();
+        return seconds_;
+    }
+
+private:
+    void work() {
+        for (given_.acquire(); job_ != nullptr; given_.acquire()) {
+            const double began = seconds_of_this_thread();
+            (*job_)();
+            seconds_ = seconds_of_this_thread() - began;
+            done_.release();
+        }
+    }
+
+    const std::function<void()>* job_ = nullptr;
+    double seconds_ = 0;
+    std::binary_semaphore given_{0};
+    std::binary_semaphore done_{0};
+    std::jthread thread_{[this] { work(); }};
+};
+
+constexpr std::size_t batch = 1000;
+
+/// Bound callables, a batch at a time, since a thread is not woken for one of them. The time is that
+/// of both threads' processors, without what waking takes.
+template <bool to_another_thread>
+const auto hand_off = [](benchmark::State& state, const auto& peer) {
+    std::vector<decltype(peer.bind(&nothing))> made;
+    made.reserve(batch);
+    const std::function<void()> run_and_destroy = [&made] {
+        for (const auto& bound : made)
+            bound();
+        made.clear();
+    };
+    worker other;
+    while (state.KeepRunningBatch(batch)) {
+        const double began = seconds_of_this_thread();
+        for (std::size_t i = 0; i != batch; ++i)
+            made.push_back(peer.bind(&nothing));
+        if (!to_another_thread)
+            run_and_destroy();
+        double seconds = seconds_of_this_thread() - began;
+        if (to_another_thread)
+            seconds += other.run(run_and_destroy);
+        state.SetIterationTime(seconds);
+    }
+};
+
+} // namespace
+
+int main(int argc, char** argv) {
+    using namespace peers;
+    using all = without_lock<long, inc_and_dec>;
+    all::add("call of what is bound, by all threads", "long", {16}, call_shared<16>,
+             by_one_and_two_threads);
+    all::add("call of what is bound, by all threads", "long", {64}, call_shared<64>,
+             by_one_and_two_threads);
+    all::add("call of what is bound, by its own thread", "long", {16, 64}, call_own,
+             by_one_and_two_threads);
+    using no_floor = without_lock<long>;
+    no_floor::add("bind, call, drop", "long", {8, 64}, bind_call_drop);
+    no_floor::add("bind 1000, then call and drop them", "long", {8, 64}, hand_off<false>,
+                  in_its_own_time);
+    no_floor::add("bind 1000, another thread calls and drops them", "long", {8, 64}, hand_off<true>,
+                  in_its_own_time);
+    return run(argc, argv);
+}
