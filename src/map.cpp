@@ -1,54 +1,21 @@
 // SPDX-License-Identifier: MIT
 //
-// The map from variables to values, of which every context is one.
+// The map from variables to values, of which every context is one: a direct-mapped table, with a trie
+// behind it for what finds its place taken. docs/storage.md draws it, and tells why it is so, what it
+// costs and what was rejected. In short, for who changes it:
 //
-// What it must do. get() runs on every log line: it may cost what a thread_local costs. A capture
-// runs at every suspension and every callback: it may not depend on the number of bindings. set()
-// and reset() bracket a scope: where nobody else looks at the map they should change it in place.
-// And a variable may die while maps bind it, without its place ever being taken for another's.
+// A binding is in one place: its cell of the table, its cell of the trie, or the list of dead ones.
+// Its value is in the cell, or in a counted node that the cell points to.
 //
-// The structure.
-//
-//     the slot (thread_local)
-//        |
-//        v            place = id modulo capacity
-//     +------+  +-----------+-----------+-----------+-----------+
-//     | head |  | key value | key value |     -     | key value |   capacity: 4, 8, … 64
-//     +------+  +-----------+-----------+-----------+-----------+
-//        | rest (mostly nullptr)
-//        v
-//     +----------+    trie on the id, 16 ways a level, leaves of 16 cells
-//     | overflow |--> dead: a list of bindings whose variable is gone and whose id was used again
-//     +----------+
-//
-// The table is direct-mapped: a key has one place, and no probing. Ids are dense, so in a program
-// of up to 64 bound variables every key finds its place free once the table is large enough: the
-// lookup is "load the slot, mask the key, compare the key, load the value". Keys are compared
-// whole, generation included, so a variable that got a dead one's id never sees the dead one's
-// value; there is no bitmap of presence to keep, and sparse contexts of large programs stay small.
-// What finds its place taken when the table has 64 cells goes to the trie, which only such
-// programs have. A binding is in one of the three, never in two.
-//
-// Values of stored_inline<T> are in the cell. Others are in a node with a count of references,
-// since maps that part from each other go on sharing their values; the cell holds the address.
-//
-// Sharing. A map is counted. One reference: its holder changes it in place. More: it is frozen,
-// and who wants to change it clones it first: table, references to the nodes, reference to rest.
-// The trie's nodes are counted as well and part one path at a time, so that the first set after a
-// capture copies 64 cells and a path, however many bindings there are. Where none of the values in
-// nodes has a destructor, the clone does not count them one by one (two locked instructions each):
-// it borrows them, and keeps the map that it was made of alive. Nobody can notice that; a value with
-// a destructor is never kept longer than a context or token binds it. A capture of a map of up to
-// 16 small values clones at once: that is faster than the two locked instructions of sharing, it
-// keeps the captured map unshared, so that the next set is in place, and two threads that use
-// copies of it never touch the same cache line.
+// One reference: the map's holder changes it in place. More: it is frozen, and who wants to change it
+// clones it first. The trie's nodes are counted too, and part one path at a time. A clone shares the
+// values' nodes by counting them or, where none of them has a destructor, by borrowing them from the
+// map it was made of, which it then keeps alive (`base`).
 //
 // Failure. Everything that can fail (cloning, growing, parting) leaves the same bindings in a
 // different shape, and is done first; what changes a binding is done last and cannot fail. No
 // user code runs in this file but the values' destructors, and those only in release(), on what
 // nobody can reach any more.
-//
-// What was measured and rejected is in docs/decisions/0002-storage.md.
 #include "map.hpp"
 
 #include "thread_state.hpp"
@@ -257,21 +224,20 @@ struct overflow {
     std::uint64_t borrowed = 0; // a bit for each cell
     std::uint32_t depth = 0;    // of the bases of bases
 
-    bool reaches(std::uint32_t id) const noexcept {
-        return level >= 5 || (id >> (4 * (level + 1))) == 0;
-    }
+    // Ids have 20 bits, and a level shifts by 4 of them.
+    bool reaches(std::uint32_t id) const noexcept { return (id >> (4 * level)) < ways; }
 
     cell* place_of(key_type key) const noexcept {
         const std::uint32_t id = id_of(key);
-        if (root == nullptr || !reaches(id))
-            return nullptr;
         void* node = root;
-        for (std::uint32_t at = level; at > 0; --at) {
-            node = static_cast<branch*>(node)->children[way_at(id, at)];
+        if (node == nullptr || !reaches(id))
+            return nullptr;
+        for (std::uint32_t shift = 4 * level; shift != 0; shift -= 4) {
+            node = static_cast<branch*>(node)->children[(id >> shift) % ways];
             if (node == nullptr)
                 return nullptr;
         }
-        return &static_cast<leaf*>(node)->cells[way_at(id, 0)];
+        return &static_cast<leaf*>(node)->cells[id % ways];
     }
 
     /// The place of `key`, which the root reaches, on a path that only we hold.
