@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // What does `co_await post` cost with contexts, beside Asio's own in the same run? The argument is
-// the number of variables bound in the coroutine.
+// the number of variables bound in the coroutine (in Asio's: none).
 #include <contextvars/asio.hpp>
 
 #include <boost/asio.hpp>
@@ -71,35 +71,18 @@ void this_library(benchmark::State& state, Token token) {
 }
 
 // Named as in peers.hpp: operation/who/value/size.
-BENCHMARK_CAPTURE(asio, use_awaitable, net::use_awaitable)
-    ->Name("co_await post(use_awaitable)/Asio/long")
-    ->Arg(0)
-    ->Arg(1)
-    ->Arg(8);
-BENCHMARK_CAPTURE(this_library, use_awaitable, net::use_awaitable)
-    ->Name("co_await post(use_awaitable)/this library/long")
-    ->Arg(0)
-    ->Arg(1)
-    ->Arg(8);
-BENCHMARK_CAPTURE(capturing_executor, use_awaitable, net::use_awaitable)
-    ->Name("co_await post(use_awaitable)/context_executor/long")
-    ->Arg(0)
-    ->Arg(1)
-    ->Arg(8);
-BENCHMARK_CAPTURE(asio, deferred, net::deferred)
-    ->Name("co_await post(deferred)/Asio/long")
-    ->Arg(0)
-    ->Arg(1)
-    ->Arg(8);
-BENCHMARK_CAPTURE(this_library, deferred, net::deferred)
-    ->Name("co_await post(deferred)/this library/long")
-    ->Arg(0)
-    ->Arg(1)
-    ->Arg(8);
-BENCHMARK_CAPTURE(capturing_executor, deferred, net::deferred)
-    ->Name("co_await post(deferred)/context_executor/long")
-    ->Arg(0)
-    ->Arg(1)
-    ->Arg(8);
+#define ADD(function, token, name)                                                                 \
+    BENCHMARK_CAPTURE(function, token, net::token)->Name(name "/long")->Arg(0)->Arg(1)->Arg(8)
+
+ADD(asio, use_awaitable, "co_await post(use_awaitable)/Asio");
+ADD(this_library, use_awaitable, "co_await post(use_awaitable)/this library");
+ADD(asio, deferred, "co_await post(deferred)/Asio");
+ADD(this_library, deferred, "co_await post(deferred)/this library");
+ADD(asio, use_awaitable, "Asio's coroutine on context_executor, post(use_awaitable)/Asio");
+ADD(capturing_executor, use_awaitable,
+    "Asio's coroutine on context_executor, post(use_awaitable)/this library");
+ADD(asio, deferred, "Asio's coroutine on context_executor, post(deferred)/Asio");
+ADD(capturing_executor, deferred,
+    "Asio's coroutine on context_executor, post(deferred)/this library");
 
 } // namespace

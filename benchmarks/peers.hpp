@@ -544,7 +544,7 @@ inline int run(int argc, char** argv) {
 #if defined(BENCHMARK_CPYTHON)
     benchmark::AddCustomContext("CPython", Py_GetVersion());
 #endif
-    benchmark::AddCustomContext("compiler", "g++ or compatible " __VERSION__);
+    benchmark::AddCustomContext("compiler", BENCHMARK_COMPILER);
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv))
         return 1;

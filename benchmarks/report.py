@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+#
+# Which ratios did a run of the benchmarks find? Reads the JSON files that scripts/benchmark made
+# and writes benchmarks.md, and plots beside it.
+#
+#     benchmarks/report.py <results> <docs> <commit> <CPU>
+import json
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+
+QUESTIONS = ["get", "set", "copy", "run", "threads", "asio_hop", "asio_echo"]
+FLOORS = ["thread_local", "pointer and array", "inc and dec", "Asio"]
+US = "this library"
+PEERS = ["CPython", "shared unordered_map", "shared flat_map", "unordered_map of any"]
+PLOTS = {
+    "get": "get",
+    "set_and_reset": "set and reset",
+    "capture": "capture and drop",
+    "spawn": "capture, enter, set, 3 gets, leave, drop",
+}
+
+HEAD = """\
+# Benchmarks
+
+`scripts/benchmark` wrote this page, from one run on one machine. **Only ratios within the run mean
+anything**; nothing here is promised, and no test depends on it (`scripts/benchmark --count` gates
+what does not jitter). The code is in [benchmarks/](../benchmarks), one question a file.
+
+| | |
+| --- | --- |
+"""
+
+LEGEND = """
+Each figure is the median of the processor time of one operation, in ns, over repetitions in random
+order; in brackets, its ratio to this library's. **Bold: a peer is ahead of this library.**
+
+- *bound* is the number of variables that are bound; the one in the middle of them is used. Values
+  of 64 bytes have no destructor; strings are too long to lie in the object itself.
+- *floor*: what cannot be avoided, and keeps nothing apart: a plain `thread_local`; a `thread_local`
+  pointer to an array with an atomic count, which is never copied; that count's increment and
+  decrement alone; or, for Asio's rows, Asio without contexts.
+- *CPython* is the interpreter's own C interface, called from C++, **under its global lock and
+  without atomics**, which the others cannot do without. Its values are made when they are set, and
+  not converted when they are got.
+- *shared unordered_map*: `std::shared_ptr<const std::unordered_map>` in a `thread_local`, keyed by
+  integers, changed in place where nobody else has it, else copied. *shared flat_map*: the same with
+  `boost::container::flat_map`. Both hold values of one type only, without type erasure, which a
+  program's variables would need.
+- *unordered_map of any*: `std::unordered_map` of `std::any`, copied whenever it is captured.
+- A second thread is alive in all runs: without one, `std::shared_ptr` would not count atomically.
+  With two threads, the time is that of one thread's processor.
+
+"""
+
+# Median ns of an operation with 10 variables bound.
+ELSEWHERE = """
+## Others, elsewhere
+
+These are not in Debian. They were measured on another machine, by us, not in this run: compare them
+with each other, and with the first and second line. In ns, with 10 variables bound; "-": not
+measured.
+
+| | get | set and reset | capture and drop | run, empty body | capture, enter, 3 gets, leave, drop | the same with a set |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: |
+| `thread_local` | 0.23 | 1.62 | - | 0.85 | - | - |
+| pointer and array | 0.26 | 0.71 | - | 1.65 | - | - |
+| folly (`RequestContext`) | 2.96 | 171 | 12.7 | 22.3 | 39.6 | 221 |
+| OpenTelemetry C++ (`Context`) | 25.7 | 115 | 20.5 | 62.4 | 160 | 275 |
+| userver (inherited variables) | 2.84 | 26.0 | 122 | 0.72 | 123 | 137 |
+| immer (`immer::map`) | 2.81 | 30.3 | 9.66 | 20.5 | 34.7 | 183 |
+"""
+
+
+def read(results):
+    """Returns the contexts of the files, {row: {who: median ns}} in order, and all variations."""
+    contexts, rows, variations = {}, {}, []
+    for question in QUESTIONS:
+        path = results / f"{question}.json"
+        if not path.exists():
+            continue
+        run = json.loads(path.read_text())
+        contexts.update(run["context"])
+        by_place = lambda b: (b["family_index"], b["per_family_instance_index"])
+        for benchmark in sorted(run["benchmarks"], key=by_place):
+            operation, who, value, bound, *options = benchmark["run_name"].split("/")
+            time = "real_time" if "manual_time" in options else "cpu_time"
+            if benchmark["aggregate_name"] == "cv":
+                variations.append(benchmark[time])
+            if benchmark["aggregate_name"] != "median":
+                continue
+            for option in options:
+                if option.startswith("threads:"):
+                    operation += f", {option[8:]} thread" + ("s" if option[8:] != "1" else "")
+            rows.setdefault((operation, value, int(bound)), {})[who] = benchmark[time]
+    return contexts, rows, variations
+
+
+def nanoseconds(time):
+    return f"{time:.2f}" if time < 10 else f"{time:.1f}" if time < 100 else f"{time:,.0f}"
+
+
+def ratio(time, ours):
+    value = time / ours
+    return f"{value:.2f}" if value < 10 else f"{value:,.0f}"
+
+
+def is_ahead(time, ours):
+    return float(ratio(time, ours).replace(",", "")) < 1
+
+
+def cell(times, who):
+    if who not in times:
+        return ""
+    text = f"{nanoseconds(times[who])} ({ratio(times[who], times[US])})"
+    return f"**{text}**" if who in PEERS and is_ahead(times[who], times[US]) else text
+
+
+def table(rows):
+    yield "| operation | value | bound | floor | " + " | ".join([US] + PEERS) + " |"
+    yield "| --- | --- | ---: | --- |" + " ---: |" * (1 + len(PEERS))
+    for (operation, value, bound), times in rows.items():
+        floors = "<br>".join(f"{who} {cell(times, who)}" for who in FLOORS if who in times)
+        cells = [operation, value, f"{bound:,}", floors, nanoseconds(times[US])]
+        yield "| " + " | ".join(cells + [cell(times, who) for who in PEERS]) + " |"
+
+
+def ahead(rows):
+    """Yields the rows in which a peer is ahead, in words."""
+    for (operation, value, bound), times in rows.items():
+        faster = [who for who in PEERS if who in times and is_ahead(times[who], times[US])]
+        if faster:
+            yield f"{operation}; {value}, {bound:,} bound: " + ", ".join(
+                f"{who} ({ratio(times[who], times[US])})" for who in faster
+            )
+
+
+def plot(path, operation, rows):
+    lines = {}
+    for (of, value, bound), times in rows.items():
+        if of == operation and value == "long" and bound > 0:
+            for who, time in times.items():
+                lines.setdefault(who, []).append((bound, time))
+    order = [who for who in [US] + PEERS + FLOORS if who in lines]
+    style = lambda who: "lw 3 pt 7" if who == US else "dt 2 pt 6" if who in FLOORS else "pt 4"
+    script = [
+        "set terminal svg size 720,440 font 'sans-serif,12' background 'white'",
+        f"set output '{path}'",
+        f"set title '{operation} (long)' noenhanced",
+        "set xlabel 'variables bound'",
+        "set ylabel 'ns'",
+        "set logscale xy",
+        "set xrange [0.8:12500]",
+        "set grid",
+        "set key outside right noenhanced",
+        "plot "
+        + ", ".join(f"'-' title '{who}' with linespoints {style(who)}" for who in order),
+    ]
+    for who in order:
+        script += [f"{bound} {time}" for bound, time in lines[who]] + ["e"]
+    subprocess.run(["gnuplot"], input="\n".join(script) + "\n", text=True, check=True)
+
+
+def main(results, docs, commit, cpu):
+    contexts, rows, variations = read(pathlib.Path(results))
+    facts = {
+        "commit": commit,
+        "compiler": contexts["compiler"],
+        "CPU": cpu,
+        "date": contexts["date"][:10],
+        "CPython": contexts.get("CPython", "not found").split(" ")[0],
+        "spread": f"half of the benchmarks varied by less than {100 * statistics.median(variations):.0f} %"
+        " between repetitions (standard deviation by mean)",
+    }
+    page = HEAD + "".join(f"| {name} | {fact} |\n" for name, fact in facts.items()) + LEGEND
+    page += "\n".join(table(rows)) + "\n\n## Where a peer is ahead\n\n"
+    rows_ahead = [f"- {row}" for row in ahead(rows)]
+    page += "\n".join(rows_ahead or ["In no row."]) + "\n"
+    docs = pathlib.Path(docs)
+    if shutil.which("gnuplot"):
+        (docs / "benchmarks").mkdir(exist_ok=True)
+        page += "\n## By size\n"
+        for name, operation in PLOTS.items():
+            plot(docs / "benchmarks" / f"{name}.svg", operation, rows)
+            page += f"\n![{operation}](benchmarks/{name}.svg)\n"
+    else:
+        print("report.py: no plots: they need gnuplot")
+    (docs / "benchmarks.md").write_text(page + ELSEWHERE)
+    print(f"wrote {docs / 'benchmarks.md'}; a peer is ahead in {len(rows_ahead)} of {len(rows)} rows:")
+    print("\n".join(rows_ahead))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 5:
+        sys.exit("usage: report.py <results> <docs> <commit> <CPU>")
+    main(*sys.argv[1:])
