@@ -74,14 +74,16 @@ bool may_be_shared(const std::atomic<std::uint32_t>& references) noexcept {
     return references.load(std::memory_order_acquire) != 1;
 }
 
-void add_reference(std::atomic<std::uint32_t>& references) noexcept {
+template <class Count>
+void add_reference(std::atomic<Count>& references) noexcept {
     // Relaxed: whoever adds one holds one. Locked even where that is the only one, since several
     // threads may be adding to it: they copy one bound callable, or clone one frozen map.
     references.fetch_add(1, std::memory_order_relaxed);
 }
 
 /// Returns: whether it was the last.
-bool drop_reference(std::atomic<std::uint32_t>& references) noexcept {
+template <class Count>
+bool drop_reference(std::atomic<Count>& references) noexcept {
     // A single holder needs no locked instruction: nobody else could add a reference meanwhile.
     // Acquire in both branches, so that what others did before they dropped theirs comes before
     // the destruction; release, so that what we did comes before theirs.
@@ -629,7 +631,7 @@ void deallocate_node(void* value) noexcept {
 void share_node(void* value) noexcept { add_reference(head_of(value).references); }
 
 void share_own_node(void* value) noexcept {
-    std::atomic<std::uint32_t>& references = head_of(value).references;
+    std::atomic<std::uint64_t>& references = head_of(value).references;
     // Relaxed: as above.
     if (references.load(std::memory_order_relaxed) == 1)
         references.store(2, std::memory_order_relaxed);
@@ -637,13 +639,48 @@ void share_own_node(void* value) noexcept {
         add_reference(references);
 }
 
+namespace {
+
+/// Values may hold contexts, whose values hold contexts, and so on: below this many the stack grows
+/// with them; deeper ones wait in a list for their turn, which comes before the first returns.
+constexpr std::uint32_t most_nested_destructions = 64;
+
+void destroy_node(void* value) noexcept {
+    thread_state* const state = try_this_thread();
+    if (state == nullptr) {
+        head_of(value).operations->destroy(value);
+        deallocate_node(value);
+        return;
+    }
+    if (state->destructions == most_nested_destructions) {
+        // Relaxed: nobody refers to the node.
+        head_of(value).references.store(reinterpret_cast<std::uintptr_t>(state->waiting),
+                                        std::memory_order_relaxed);
+        state->waiting = value;
+        return;
+    }
+    ++state->destructions;
+    head_of(value).operations->destroy(value);
+    deallocate_node(value);
+    --state->destructions;
+    while (state->destructions == 0 && state->waiting != nullptr) {
+        void* const next = state->waiting;
+        state->waiting = reinterpret_cast<void*>(
+            static_cast<std::uintptr_t>(head_of(next).references.load(std::memory_order_relaxed)));
+        destroy_node(next);
+    }
+}
+
+} // namespace
+
 void release_node(void* value) noexcept {
     node_head& head = head_of(value);
     if (!drop_reference(head.references))
         return;
     if (head.operations->destroy != nullptr)
-        head.operations->destroy(value);
-    deallocate_node(value);
+        destroy_node(value);
+    else
+        deallocate_node(value);
 }
 
 } // namespace contextvars::inline v0::detail

@@ -105,6 +105,14 @@ void end_of_thread(void* state) noexcept {
 
 } // namespace
 
+thread_state* try_this_thread() noexcept {
+    try {
+        return &this_thread();
+    } catch (const std::bad_alloc&) {
+        return nullptr;
+    }
+}
+
 frame& current_frame() {
     thread_state& state = this_thread();
     if (top_frame() == nullptr)

@@ -81,10 +81,15 @@ struct thread_state {
     identity_type next_identity = 0;
     identity_type end_of_identities = 0;
     block_cache blocks;
+    std::uint32_t destructions = 0; ///< of values, that are running, each in the one before
+    void* waiting = nullptr;        ///< values to destroy after these (see src/map.cpp)
 };
 
 /// nullptr until the thread first needs it.
 extern constinit thread_local thread_state* state_slot __attribute__((visibility("hidden")));
+
+/// Makes it; nullptr where that fails.
+thread_state* try_this_thread() noexcept;
 
 /// As top_frame(), but the base context's frame where there is no other. Throws: std::bad_alloc,
 /// the first time on a thread.

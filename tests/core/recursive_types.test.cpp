@@ -8,7 +8,9 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace cv = contextvars;
@@ -37,4 +39,22 @@ TEST_F(RecursiveTypesTest, can_be_bound_compared_and_printed) {
     EXPECT_EQ(context[tree].at("child").value, 1);
     EXPECT_EQ(context[json].children.size(), 2u);
     EXPECT_TRUE(context == context.copy());
+}
+
+TEST_F(RecursiveTypesTest, are_destroyed_without_a_deep_stack_however_deep_they_nest) {
+    struct Holder {
+        std::shared_ptr<cv::Context> context;
+        std::shared_ptr<int> counted;
+    };
+    cv::ContextVar<Holder> v{"v"};
+    const auto counted = std::make_shared<int>();
+    auto outermost = std::make_shared<cv::Context>();
+    for (int i = 0; i != 1'000'000; ++i) {
+        auto next = std::make_shared<cv::Context>();
+        next->run([&] { v.set(Holder{std::move(outermost), counted}); });
+        outermost = std::move(next);
+    }
+    EXPECT_EQ(counted.use_count(), 1'000'001);
+    outermost.reset();
+    EXPECT_EQ(counted.use_count(), 1);
 }

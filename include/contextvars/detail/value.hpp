@@ -62,7 +62,7 @@ inline constexpr type_operations operations_of = {
 
 /// Before each value that is not stored inline. Shared by the maps and tokens that hold it.
 struct alignas(16) node_head {
-    std::atomic<std::uint32_t> references;
+    std::atomic<std::uint64_t> references; ///< once there are none, room for src/map.cpp's list
     const type_operations* operations;
 };
 
