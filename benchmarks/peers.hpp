@@ -87,18 +87,19 @@ private:
 };
 inline second_thread kept_alive;
 
-/// Has a value for as long as it lives.
+/// Makes a pointer point elsewhere for as long as it lives.
 template <class T>
-class replaced {
+class redirected {
 public:
-    replaced(T& object, T& value) : object_(object), value_(value) { std::swap(object_, value_); }
-    replaced(const replaced&) = delete;
-    replaced& operator=(const replaced&) = delete;
-    ~replaced() { std::swap(object_, value_); }
+    redirected(T*& pointer, T* target)
+        : pointer_(pointer), before_(std::exchange(pointer, target)) {}
+    redirected(const redirected&) = delete;
+    redirected& operator=(const redirected&) = delete;
+    ~redirected() { pointer_ = before_; }
 
 private:
-    T& object_;
-    T& value_;
+    T*& pointer_;
+    T* before_;
 };
 
 /// As variables that were made one after the other are numbered.
@@ -144,11 +145,7 @@ public:
     static constexpr const char* name = "pointer and array";
     using token = T;
 
-    explicit pointer_and_array(std::size_t bound)
-        : numbered(bound), array_(bound + 1), before_(std::exchange(current_, &array_)) {}
-    pointer_and_array(const pointer_and_array&) = delete;
-    pointer_and_array& operator=(const pointer_and_array&) = delete;
-    ~pointer_and_array() { current_ = before_; }
+    explicit pointer_and_array(std::size_t bound) : numbered(bound), array_(bound + 1) {}
 
     static const T& get(variable which) { return current_->values[which]; }
     static token set(variable which, const T& value) {
@@ -165,7 +162,7 @@ public:
 
         template <class F>
         void run(F f) {
-            const replaced entered(current_, array_);
+            const redirected entered(current_, array_);
             f();
         }
 
@@ -186,7 +183,7 @@ private:
     static inline constinit thread_local counted* current_ = nullptr;
 
     counted array_;
-    counted* before_;
+    redirected<counted> entered_{current_, &array_};
 };
 
 /// Of a count that all threads share.
@@ -281,18 +278,12 @@ public:
     using context = std::shared_ptr<const Map>;
 
     explicit copy_on_write(std::size_t bound) : numbered(bound) {
-        std::swap(current_, other_);
-        auto made = std::make_shared<Map>();
         for (std::size_t i = 0; i != bound; ++i)
-            made->try_emplace(i, some<T>());
-        current_ = std::move(made);
+            set(i, some<T>());
     }
-    copy_on_write(const copy_on_write&) = delete;
-    copy_on_write& operator=(const copy_on_write&) = delete;
-    ~copy_on_write() { std::swap(current_, other_); }
 
-    static const T& get(variable which) { return current_->find(which)->second; }
-    static bool has(variable which) { return current_->find(which) != current_->end(); }
+    static const T& get(variable which) { return (*current_)->find(which)->second; }
+    static bool has(variable which) { return (*current_)->find(which) != (*current_)->end(); }
     static token set(variable which, const T& value) {
         const auto [place, missing] = own().try_emplace(which, value);
         return missing ? token() : token(std::exchange(place->second, value));
@@ -305,10 +296,10 @@ public:
             map.erase(which);
     }
 
-    static context capture() { return current_; }
+    static context capture() { return *current_; }
     template <class F>
     static void run(context& context, F f) {
-        const replaced entered(current_, context);
+        const redirected entered(current_, &context);
         f();
     }
     template <class F>
@@ -327,16 +318,19 @@ public:
 private:
     /// The current map, for oneself.
     static Map& own() {
-        if (current_.use_count() != 1)
-            current_ = std::make_shared<Map>(*current_);
+        context& current = *current_;
+        if (current.use_count() != 1)
+            current = std::make_shared<Map>(*current);
         else
             std::atomic_thread_fence(std::memory_order_acquire); // of who had it too
-        return const_cast<Map&>(*current_);                      // made as a Map that is not const
+        return const_cast<Map&>(*current);                       // made as a Map that is not const
     }
 
-    static inline constinit thread_local context current_;
+    // A pointer, since a thread_local with a destructor takes a call to get at.
+    static inline constinit thread_local context* current_ = nullptr;
 
-    context other_;
+    context context_ = std::make_shared<Map>();
+    redirected<context> entered_{current_, &context_};
 };
 
 template <class T>
@@ -364,30 +358,28 @@ public:
     using context = std::unordered_map<std::size_t, std::any>;
 
     explicit unordered_map_of_any(std::size_t bound) : numbered(bound) {
-        std::swap(current_, other_);
         for (std::size_t i = 0; i != bound; ++i)
-            current_.try_emplace(i, some<T>());
+            set(i, some<T>());
     }
-    unordered_map_of_any(const unordered_map_of_any&) = delete;
-    unordered_map_of_any& operator=(const unordered_map_of_any&) = delete;
-    ~unordered_map_of_any() { std::swap(current_, other_); }
 
-    static const T& get(variable which) { return *std::any_cast<T>(&current_.find(which)->second); }
-    static bool has(variable which) { return current_.find(which) != current_.end(); }
+    static const T& get(variable which) {
+        return *std::any_cast<T>(&current_->find(which)->second);
+    }
+    static bool has(variable which) { return current_->find(which) != current_->end(); }
     static token set(variable which, const T& value) {
-        return std::exchange(current_[which], std::any(value));
+        return std::exchange((*current_)[which], std::any(value));
     }
     static void reset(variable which, token& token) {
         if (token.has_value())
-            current_.find(which)->second = std::move(token);
+            current_->find(which)->second = std::move(token);
         else
-            current_.erase(which);
+            current_->erase(which);
     }
 
-    static context capture() { return current_; }
+    static context capture() { return *current_; }
     template <class F>
     static void run(context& context, F f) {
-        const replaced entered(current_, context);
+        const redirected entered(current_, &context);
         f();
     }
     template <class F>
@@ -404,9 +396,10 @@ public:
     }
 
 private:
-    static inline thread_local context current_;
+    static inline constinit thread_local context* current_ = nullptr;
 
-    context other_;
+    context context_;
+    redirected<context> entered_{current_, &context_};
 };
 
 #if defined(BENCHMARK_CPYTHON)

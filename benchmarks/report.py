@@ -44,15 +44,17 @@ order; in brackets, its ratio to this library's. **Bold: a peer is ahead of this
   pointer to an array with an atomic count, which is never copied; that count's increment and
   decrement alone; or, for Asio's rows, Asio without contexts.
 - *CPython* is the interpreter's own C interface, called from C++, **under its global lock and
-  without atomics**, which the others cannot do without. Its values are made when they are set, and
-  not converted when they are got.
-- *shared unordered_map*: `std::shared_ptr<const std::unordered_map>` in a `thread_local`, keyed by
-  integers, changed in place where nobody else has it, else copied. *shared flat_map*: the same with
-  `boost::container::flat_map`. Both hold values of one type only, without type erasure, which a
-  program's variables would need.
-- *unordered_map of any*: `std::unordered_map` of `std::any`, copied whenever it is captured.
+  without atomics**, which the others need. Its values are made when they are set, and not converted
+  when they are got.
+- *shared unordered_map*: a `thread_local` pointer to a `std::shared_ptr<const std::unordered_map>`,
+  keyed by integers, changed in place where nobody else has it, else copied. *shared flat_map*: the
+  same with `boost::container::flat_map`. Both hold values of one type only, without type erasure,
+  which a program's variables would need.
+- *unordered_map of any*: a `thread_local` pointer to a `std::unordered_map` of `std::any`, copied
+  whenever it is captured.
 - A second thread is alive in all runs: without one, `std::shared_ptr` would not count atomically.
-  With two threads, the time is that of one thread's processor.
+  Two threads run on two processors; the time is that of one operation on one of them. What is bound
+  for another thread is counted on both.
 
 """
 

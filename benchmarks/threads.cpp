@@ -4,15 +4,42 @@
 // when one makes what the other runs and destroys?
 #include "peers.hpp"
 
+#include <sched.h>
+
 #include <ctime>
 #include <functional>
 #include <vector>
 
 namespace {
 
+/// Keeps each of several threads on a processor of its own, for as long as it lives.
+class pinned {
+public:
+    explicit pinned(const benchmark::State& state) {
+        if (state.threads() == 1)
+            return;
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(static_cast<unsigned>(state.thread_index()), &one);
+        was_pinned_ = sched_getaffinity(0, sizeof before_, &before_) == 0 &&
+                      sched_setaffinity(0, sizeof one, &one) == 0;
+    }
+    pinned(const pinned&) = delete;
+    pinned& operator=(const pinned&) = delete;
+    ~pinned() {
+        if (was_pinned_)
+            sched_setaffinity(0, sizeof before_, &before_);
+    }
+
+private:
+    cpu_set_t before_{};
+    bool was_pinned_ = false;
+};
+
 void nothing() { benchmark::ClobberMemory(); }
 
 const auto call_own = [](benchmark::State& state, const auto& peer) {
+    const pinned here(state);
     const auto bound = peer.bind(&nothing);
     for (auto _ : state)
         bound();
@@ -21,6 +48,7 @@ const auto call_own = [](benchmark::State& state, const auto& peer) {
 /// Made on first use, and called by the threads of all runs.
 template <std::size_t size>
 const auto call_shared = [](benchmark::State& state, const auto& peer) {
+    const pinned here(state);
     static const auto bound = peer.bind(&nothing);
     for (auto _ : state)
         bound();
@@ -104,14 +132,14 @@ const auto hand_off = [](benchmark::State& state, const auto& peer) {
 
 int main(int argc, char** argv) {
     using namespace peers;
-    using all = without_lock<long, inc_and_dec>;
-    all::add("call of what is bound, by all threads", "long", {16}, call_shared<16>,
-             by_one_and_two_threads);
-    all::add("call of what is bound, by all threads", "long", {64}, call_shared<64>,
-             by_one_and_two_threads);
-    all::add("call of what is bound, by its own thread", "long", {16, 64}, call_own,
-             by_one_and_two_threads);
+    using with_floor = without_lock<long, inc_and_dec>;
+    with_floor::add("call of one bound callable", "long", {16}, call_shared<16>,
+                    by_one_and_two_threads);
+    with_floor::add("call of one bound callable", "long", {64}, call_shared<64>,
+                    by_one_and_two_threads);
     using no_floor = without_lock<long>;
+    no_floor::add("call of a bound callable of one's own", "long", {16, 64}, call_own,
+                  by_one_and_two_threads);
     no_floor::add("bind, call, drop", "long", {8, 64}, bind_call_drop);
     no_floor::add("bind 1000, then call and drop them", "long", {8, 64}, hand_off<false>,
                   in_its_own_time);
