@@ -429,7 +429,11 @@ public:
     variable middle() const { return middle_; }
     static variable missing() { return variables()[most_bound].get(); }
 
-    static const void* get(variable variable) { return find(variable).get(); }
+    static const void* get(variable variable) {
+        const object value = find(variable);
+        const void* const kept_by_context = value.get();
+        return kept_by_context;
+    }
     static bool has(variable variable) { return find(variable) != nullptr; }
     static token set(variable variable, const T& value) {
         return token(PyContextVar_Set(variable, object_of(value).get()));

@@ -149,7 +149,7 @@ def plot(path, operation, rows):
     order = [who for who in [US] + PEERS + FLOORS if who in lines]
     style = lambda who: "lw 3 pt 7" if who == US else "dt 2 pt 6" if who in FLOORS else "pt 4"
     script = [
-        "set terminal svg size 720,440 font 'sans-serif,12' background 'white'",
+        "set terminal svg size 720,520 font 'sans-serif,12' background 'white'",
         f"set output '{path}'",
         f"set title '{operation} (long)' noenhanced",
         "set xlabel 'variables bound'",
@@ -157,7 +157,7 @@ def plot(path, operation, rows):
         "set logscale xy",
         "set xrange [0.8:12500]",
         "set grid",
-        "set key outside right noenhanced",
+        "set key below noenhanced",
         "plot "
         + ", ".join(f"'-' title '{who}' with linespoints {style(who)}" for who in order),
     ]
@@ -168,6 +168,8 @@ def plot(path, operation, rows):
 
 def main(results, docs, commit, cpu):
     contexts, rows, variations = read(pathlib.Path(results))
+    if "compiler" not in contexts:
+        sys.exit(f"report.py: nothing was measured in {results}")
     facts = {
         "commit": commit,
         "compiler": contexts["compiler"],
