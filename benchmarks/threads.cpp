@@ -41,8 +41,10 @@ void nothing() { benchmark::ClobberMemory(); }
 const auto call_own = [](benchmark::State& state, const auto& peer) {
     const pinned here(state);
     const auto bound = peer.bind(&nothing);
-    for (auto _ : state)
+    for (auto _ : state) {
         bound();
+        benchmark::ClobberMemory();
+    }
 };
 
 /// Made on first use, and called by the threads of all runs.
@@ -50,8 +52,10 @@ template <std::size_t size>
 const auto call_shared = [](benchmark::State& state, const auto& peer) {
     const pinned here(state);
     static const auto bound = peer.bind(&nothing);
-    for (auto _ : state)
+    for (auto _ : state) {
         bound();
+        benchmark::ClobberMemory();
+    }
 };
 
 const auto bind_call_drop = [](benchmark::State& state, const auto& peer) {
