@@ -153,6 +153,29 @@ TEST_F(MemoryTest, is_given_back_where_there_is_not_enough_of_it) {
     });
 }
 
+TEST_F(MemoryTest, of_a_context_with_eight_small_bindings_is_one_block_of_160_bytes) {
+    static_assert(sizeof(cv::Context) == 16);
+    std::vector<std::unique_ptr<cv::ContextVar<long>>> variables;
+    for (int i = 0; i < 8; ++i) {
+        variables.push_back(std::make_unique<cv::ContextVar<long>>("small"));
+        variables.back()->set(i);
+    }
+    const cv::Context full = cv::copy_context();
+    EXPECT_EQ(full.size(), 8U);
+    // Many, so that those of the thread's free blocks do not count.
+    std::vector<cv::Context> copies(1000);
+    const long before = contextvars_tests::allocations::bytes;
+    for (cv::Context& copy : copies) {
+        copy = cv::copy_context();
+    }
+    EXPECT_LE(contextvars_tests::allocations::bytes - before, 1000 * 160);
+    const long shared = contextvars_tests::allocations::bytes;
+    for (cv::Context& copy : copies) {
+        copy = full;
+    }
+    EXPECT_LE(contextvars_tests::allocations::bytes - shared, 1000 * 160);
+}
+
 TEST_F(MemoryTest, is_not_kept_by_copies_of_copies_that_borrow_their_values) {
     struct large {
         int numbers[16];

@@ -22,6 +22,7 @@ namespace contextvars_tests {
 struct allocations {
     static inline std::atomic<long> live = 0;      ///< blocks of all threads that are not freed yet
     static inline thread_local long total = 0;     ///< so far, on this thread
+    static inline thread_local long bytes = 0;     ///< asked for so far, on this thread
     static inline thread_local long countdown = 0; ///< the allocation that brings it to 0 fails
     static inline thread_local bool failed = false;
     static inline thread_local void (*after_each)() =
@@ -94,6 +95,7 @@ inline void* allocate(std::size_t size) noexcept {
         return nullptr;
     }
     ++allocations::live;
+    allocations::bytes += static_cast<long>(size);
     return std::malloc(size == 0 ? 1 : size);
 }
 inline void* allocate(std::size_t size, std::align_val_t alignment) noexcept {
