@@ -64,8 +64,8 @@ ELSEWHERE = """
 ## Others, elsewhere
 
 These are not in Debian. They were measured on another machine, by us, not in this run: compare them
-with each other, and with the first and second line. In ns, with 10 variables bound; "-": not
-measured.
+with each other, and with the floors in the first two lines, which have no contexts to capture. In
+ns, with 10 variables bound.
 
 | | get | set and reset | capture and drop | run, empty body | capture, enter, 3 gets, leave, drop | the same with a set |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: |
