@@ -189,6 +189,8 @@ def main(results, docs, commit, cpu):
         (docs / "benchmarks").mkdir(exist_ok=True)
         page += "\n## By size\n"
         for name, operation in PLOTS.items():
+            if not any(of == operation for of, _, _ in rows):
+                continue
             plot(docs / "benchmarks" / f"{name}.svg", operation, rows)
             page += f"\n![{operation}](benchmarks/{name}.svg)\n"
     else:
