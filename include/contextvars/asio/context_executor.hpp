@@ -249,16 +249,14 @@ template <class T>
 concept is_execution_context = std::derived_from<T, net::execution_context>;
 
 template <class E>
-const E& without_context(const E& executor) noexcept {
+E without_context(const E& executor) noexcept {
     return executor;
 }
 template <class E>
-const E& without_context(const context_executor<E>& executor) noexcept {
+E without_context(const context_executor<E>& executor) noexcept {
     return executor.get_inner_executor();
 }
-inline const net::any_io_executor& without_context(const executor& executor) noexcept {
-    return executor;
-}
+inline net::any_io_executor without_context(const executor& executor) noexcept { return executor; }
 
 template <class E>
 using without_context_type =

@@ -62,7 +62,8 @@ awaitable<std::invoke_result_t<F&&>> run_on(E executor, F f) {
     if (error)
         std::rethrow_exception(error);
     if constexpr (!std::is_void_v<result>)
-        co_return std::move(*value);
+        co_return std::move(
+            *value); // NOLINT(bugprone-unchecked-optional-access): no error, so it is there
 }
 
 } // namespace asio_detail
