@@ -79,7 +79,7 @@ py::object call_on_a_thread(const py::function& function, int value, bool twice)
     return result;
 }
 
-/// The same for a callback that takes the context of this call, both sides of it, along.
+/// As call_on_a_thread, but for a callback that takes the context of this call, both sides of it, along.
 py::object call_bound_on_a_thread(const py::function& function) {
     py::object result;
     const python::python_context context;
@@ -185,13 +185,41 @@ PYBIND11_MODULE(bridged, module) {
         },
         in_scope());
     module.def(
-        "call_with_a_token_from_inside",
+        "call_in_an_empty_context",
         [](const py::function& function) {
-            // The token is made by what Python calls, and belongs to this context.
             return contextvars::Context().run([&] {
                 call(function);
                 return get_number();
             });
+        },
+        in_scope());
+    module.def(
+        "call_in_a_context_object",
+        [](int value, const py::function& function) {
+            contextvars::Context context;
+            context.run([&] { number.set(value); });
+            context.run(&call, function);
+            return context.get(number, 0);
+        },
+        in_scope());
+    module.def(
+        "call_in_a_flow",
+        [](const py::function& function) {
+            // As a coroutine would: what is set at one step, Python's side included, is there at
+            // the next, and so are tokens.
+            contextvars::ext::flow flow;
+            flow.resume();
+            auto token = number.set(1);
+            call(function);
+            flow.suspend();
+            const auto between = get_number();
+            flow.resume();
+            const auto after = get_number();
+            call(function);
+            number.reset(token);
+            const auto reset = get_number();
+            flow.suspend();
+            return py::make_tuple(between, after, reset);
         },
         in_scope());
     module.def(

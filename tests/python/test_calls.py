@@ -191,10 +191,9 @@ class NestedCall(InAContext):
         tokens[0].reset()
         self.assertEqual(bridged.get(), 1)
 
-    def test_without_a_scope_around_it_works_as_well(self):
+    def test_of_a_function_without_a_scope_is_in_the_context_that_the_thread_has_in_cpp(self):
         bridged.set(1)
-        self.assertEqual(bridged.call_outside_of_a_scope(bridged.get), None)
-        # C++ has no context of Python's there, but this thread's own.
+        self.assertIsNone(bridged.call_outside_of_a_scope(bridged.get))
 
     def test_after_the_gil_was_released_is_in_the_same_context(self):
         self.assertEqual(bridged.release_and_call(1, lambda: bridged.set(bridged.get() + 1)), 2)
@@ -204,6 +203,18 @@ class NestedCall(InAContext):
         self.assertEqual(bridged.set_and_call(1, lambda: bridged_too.call(bridged.get)), (1, 1))
         self.assertEqual(bridged_too.call(lambda: bridged.set_and_call(5, bridged.get)), (5, 5))
         self.assertEqual(bridged.get(), 5)
+
+    def test_through_a_second_module_that_has_no_scope_is_in_the_same_context(self):
+        variable = contextvars.ContextVar("variable")
+
+        def callback():
+            bridged.set(2)
+            variable.set("not in a copy")
+
+        self.assertEqual(
+            bridged.set_and_call(1, lambda: bridged_too.call_in_the_caller_s_scope(callback)),
+            (None, 2))
+        self.assertEqual((bridged.get(), variable.get()), (2, "not in a copy"))
 
     def test_sees_variables_of_python_of_the_caller(self):
         variable = contextvars.ContextVar("variable")
@@ -243,8 +254,25 @@ class CallFromAContextOfCpp(InAContext):
         self.assertEqual(variable.get(), "before")
 
     def test_may_bring_the_first_binding(self):
-        self.assertEqual(bridged.call_with_a_token_from_inside(lambda: bridged.set(7)), 7)
+        self.assertEqual(bridged.call_in_an_empty_context(lambda: bridged.set(7)), 7)
         self.assertIsNone(bridged.get())
+
+    def test_changes_the_context_object_that_cpp_runs_it_in(self):
+        def callback():
+            bridged.set(bridged.get() + 1)
+
+        self.assertEqual(bridged.call_in_a_context_object(1, callback), 2)
+        self.assertEqual(bridged.call_in_a_context_object(1, lambda: None), 1)
+        self.assertIsNone(bridged.get())
+
+    def test_changes_the_flow_that_cpp_resumes(self):
+        bridged.set(0)
+
+        def callback():
+            bridged.set(bridged.get() + 1)
+
+        self.assertEqual(bridged.call_in_a_flow(callback), (0, 2, 0))
+        self.assertEqual(bridged.get(), 0)
 
     def test_has_tokens_of_its_own(self):
         tokens = []
@@ -255,7 +283,7 @@ class CallFromAContextOfCpp(InAContext):
             tokens.append(bridged.kept_token(3))
             tokens.pop().reset()
 
-        self.assertEqual(bridged.call_with_a_token_from_inside(callback), 2)
+        self.assertEqual(bridged.call_in_an_empty_context(callback), 2)
         with self.assertRaises(ValueError):
             tokens[0].reset()
 
