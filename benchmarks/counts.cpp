@@ -103,6 +103,10 @@ void set_and_reset_small() {
     auto token = request.set(2);
     request.reset(token);
 }
+void set_and_reset_missing() {
+    auto token = absent.set(2);
+    absent.reset(token);
+}
 void set_and_reset_large() {
     auto token = session.emplace();
     session.reset(token);
@@ -159,6 +163,7 @@ const operation operations[] = {
     {"try_get of nothing", 12, 0, 0, bind_small<8>, try_get_absent},
     {"set and reset, small", 45, 0, 0, bind_small<8>, set_and_reset_small},
     {"set and reset, small, 64 bound", 45, 0, 0, bind_small<64>, set_and_reset_small},
+    {"set and reset, small, missing before", any, 0, 0, bind_small<8>, set_and_reset_missing},
     {"scoped, small", any, 0, 0, bind_small<8>, scoped_small},
     {"set and reset, large", 240, 1, 0, bind_small_and_large<8>, set_and_reset_large},
     {"copy_context and drop, 0 bound", any, 0, 0, bind_small<0>, capture_and_drop},

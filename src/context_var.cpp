@@ -51,42 +51,99 @@ cell& own_place_for(frame& frame, key_type key) { return place_for(own_current_m
 
 } // namespace
 
-void bind_anyhow(const variable& variable, word value, undo& undo) {
+namespace {
+
+// Apart, so that the cases before them save no registers.
+[[gnu::noinline]] void bind_with_care(const variable& variable, word value, undo& undo) {
     const key_type key = variable.bound_key();
-    frame& frame = current_frame();
-    cell& place = own_place_for(frame, key);
-    const replaced before = put(*current_map(), place, key, value);
+    map* map = current_map();
+    cell* place = map->writer != 0 ? place_at_once(*map, key) : nullptr;
+    if (place == nullptr) {
+        place = &own_place_for(current_frame(), key);
+        map = current_map();
+    }
+    const replaced before = put(*map, *place, key, value);
     undo.key = key;
-    undo.context = identity_of(frame);
+    undo.context = map->writer;
     undo.old_value = before.value;
     undo.state = before.had_value ? undo_state::restores : undo_state::removes;
 }
 
-reset_result unbind_anyhow(key_type key, undo& undo) noexcept {
+[[gnu::noinline]] reset_result unbind_with_care(key_type key, undo& undo) noexcept {
     if (undo.used())
         return reset_result::used;
     if (undo.key != key)
         return reset_result::wrong_variable;
-    frame* frame = top_frame();
-    if (frame == nullptr || frame->identity != undo.context)
-        return reset_result::wrong_context;
-    replaced before{};
-    try {
-        cell& place = own_place_for(*frame, key);
-        if (undo.state == undo_state::restores) {
-            if (in_node(key))
-                share_own_node(node_of(undo.old_value)); // the token goes on showing it
-            before = put(*current_map(), place, key, undo.old_value);
-        } else if (place.key == key) {
-            before = remove(*current_map(), place);
+    map* map = current_map();
+    cell* place = map->writer == undo.context ? place_at_once(*map, key) : nullptr;
+    if (place == nullptr) {
+        frame* frame = top_frame();
+        if (frame == nullptr || frame->identity != undo.context)
+            return reset_result::wrong_context;
+        try {
+            place = &own_place_for(*frame, key);
+            map = current_map();
+        } catch (const std::bad_alloc&) {
+            return reset_result::no_memory;
         }
-    } catch (const std::bad_alloc&) {
-        return reset_result::no_memory;
+    }
+    replaced before{};
+    if (undo.state == undo_state::restores) {
+        if (in_node(key))
+            share_own_node(node_of(undo.old_value)); // the token goes on showing it
+        before = put(*map, *place, key, undo.old_value);
+    } else if (place->key == key) {
+        before = remove(*map, *place);
     }
     undo.state = undo.had_value() ? undo_state::used_after_value : undo_state::used;
     if (before.had_value && in_node(key))
         release_node(node_of(before.value));
     return reset_result::ok;
+}
+
+} // namespace
+
+// A small value that was missing, in a map that is ours and a table only.
+
+void bind_anyhow(const variable& variable, word value, undo& undo) {
+    const key_type key = variable.key();
+    map& map = *current_map();
+    const std::size_t place = map.offset_of(key);
+    if (map.key_at(place) != no_key || map.writer == 0 || map.rest != nullptr || in_node(key) ||
+        key == unbound_key)
+        return bind_with_care(variable, value, undo);
+    map.value_at(place) = value;
+    ++map.size;
+    std::atomic_signal_fence(std::memory_order_release);
+    map.place_of(key).key = key;
+    undo.key = key;
+    undo.context = map.writer;
+    undo.old_value = {};
+    undo.state = undo_state::removes;
+}
+
+reset_result unbind_anyhow(key_type key, undo& undo) noexcept {
+    map& map = *current_map();
+    if (undo.state != undo_state::removes || undo.key != key || map.writer != undo.context ||
+        map.key_at(map.offset_of(key)) != key || map.rest != nullptr || in_node(key))
+        return unbind_with_care(key, undo);
+    map.place_of(key).key = no_key;
+    --map.size;
+    undo.state = undo_state::used;
+    return reset_result::ok;
+}
+
+void release_old_value(const undo& undo) noexcept {
+    void* const value = node_of(undo.old_value);
+    // Mostly the current map has the value back, and nobody else has it or the map: then no locked
+    // instruction is needed.
+    if (const map& map = *current_map(); map.writer == undo.context && map.rest == nullptr) {
+        const std::size_t place = map.offset_of(undo.key);
+        if (map.key_at(place) == undo.key && node_of(map.value_at(place)) == value &&
+            release_one_of_two(value))
+            return;
+    }
+    release_node(value);
 }
 
 void throw_lookup_error(const variable& variable, const void* default_value) {

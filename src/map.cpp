@@ -36,7 +36,7 @@ namespace {
 constexpr std::uint32_t smallest_capacity = 4;
 constexpr std::uint32_t largest_capacity = 64;
 constexpr std::uint32_t cloned_at_capture = 16; // capacity
-constexpr std::uint32_t most_bases = 8;
+constexpr std::uint32_t most_bases = 16;
 
 std::uint32_t capacity_of(const map& map) noexcept { return (map.reach >> 4) + 1; }
 
@@ -114,31 +114,19 @@ map* allocate_map(std::uint32_t capacity) {
 
 void deallocate_map(map* map) noexcept { deallocate(map, class_of_capacity(capacity_of(*map))); }
 
-// The trie. A level's number is its distance from the leaves. Nodes are made and parted on the way
-// down to a place that will be written; both leave the bindings the same.
-
-constexpr std::uint32_t ways = 16;
-
-struct branch {
-    std::atomic<std::uint32_t> references{1};
-    std::array<void*, ways> children{}; // branch*, or leaf* at level 1
-};
-
-struct leaf {
-    std::atomic<std::uint32_t> references{1};
-    std::array<cell, ways> cells{};
-};
+// Parts of the trie are made and parted on the way down to a place that will be written; both leave
+// the bindings the same.
 
 /// One binding of a variable that is gone. Immutable; lists share their tails.
+} // namespace
+
 struct dead_binding {
     std::atomic<std::uint32_t> references{1};
     cell bound;
     dead_binding* next;
 };
 
-std::uint32_t way_at(std::uint32_t id, std::uint32_t level) noexcept {
-    return (id >> (4 * level)) % ways;
-}
+namespace {
 
 template <class T, class... Args>
 T* make(Args&&... args) {
@@ -151,58 +139,95 @@ void unmake(T* object) noexcept {
     deallocate(object, block_class(sizeof(T)));
 }
 
-void share_trie(void* node, std::uint32_t level) noexcept {
-    if (node == nullptr)
-        return;
-    add_reference(level == 0 ? static_cast<leaf*>(node)->references
-                             : static_cast<branch*>(node)->references);
+std::uint32_t way_at(std::uint32_t id, std::uint32_t shift) noexcept {
+    return (id >> shift) % (shift == 0 ? leaf::ways : branch::ways);
 }
 
-void release_trie(void* node, std::uint32_t level) noexcept {
-    if (node == nullptr)
+std::atomic<std::uint32_t>& references_of(void* node, std::uint32_t shift) noexcept {
+    return shift == 0 ? static_cast<leaf*>(node)->references
+                      : static_cast<branch*>(node)->references;
+}
+
+void share_trie(void* node, std::uint32_t shift) noexcept {
+    if (node != nullptr)
+        add_reference(references_of(node, shift));
+}
+
+void release_trie(void* node, std::uint32_t shift) noexcept {
+    if (node == nullptr || !drop_reference(references_of(node, shift)))
         return;
-    if (level == 0) {
+    if (shift == 0) {
         auto* last = static_cast<leaf*>(node);
-        if (!drop_reference(last->references))
-            return;
-        for (const cell& cell : last->cells)
-            release_if_node(cell);
+        for (std::uint32_t i = 0; i != leaf::ways; ++i)
+            if ((last->borrowed >> i & 1) == 0)
+                release_if_node(last->cells[i]);
         unmake(last);
     } else {
         auto* last = static_cast<branch*>(node);
-        if (!drop_reference(last->references))
-            return;
-        for (void* child : last->children)
-            release_trie(child, level - 1);
+        for (std::uint64_t own = ~last->borrowed; own != 0; own &= own - 1)
+            release_trie(last->children[static_cast<std::size_t>(std::countr_zero(own))],
+                         shift_below(shift));
         unmake(last);
     }
 }
 
-/// Makes `node` one that only its holder has, with the same bindings; makes it if it is nullptr.
-void part_trie(void*& node, std::uint32_t level) {
-    if (level == 0) {
-        if (node == nullptr) {
-            node = make<leaf>();
-        } else if (auto* old = static_cast<leaf*>(node); may_be_shared(old->references)) {
-            auto* made = make<leaf>();
-            made->cells = old->cells;
-            for (const cell& cell : made->cells)
-                share_if_node(cell);
-            node = made;
-            release_trie(old, level);
+/// A copy of a part that is shared or borrowed: counts what is in it, or borrows that too.
+leaf* copy_of(const leaf& old, bool lent) {
+    auto* made = make<leaf>(1U, 0U, old.cells);
+    for (std::uint32_t i = 0; i != leaf::ways; ++i)
+        if (lent)
+            made->borrowed |= std::uint32_t{in_node(made->cells[i].key)} << i;
+        else
+            share_if_node(made->cells[i]);
+    return made;
+}
+branch* copy_of(const branch& old, std::uint32_t shift, bool lent) {
+    auto* made = make<branch>(1U, !lent, lent ? ~std::uint64_t{0} : 0, old.children);
+    if (!lent)
+        for (void* child : made->children)
+            share_trie(child, shift_below(shift));
+    return made;
+}
+
+/// Makes `node` one that only its holder has, with the same bindings; makes it if it is nullptr. It
+/// is borrowed if `borrowed` has this bit, which is then cleared.
+void part_trie(void*& node, std::uint32_t shift, std::uint64_t& borrowed, std::uint64_t bit) {
+    const bool lent = (borrowed & bit) != 0;
+    void* const old = node;
+    if (old == nullptr)
+        node = shift == 0 ? static_cast<void*>(make<leaf>()) : make<branch>();
+    else if (lent || may_be_shared(references_of(old, shift)))
+        node = shift == 0 ? static_cast<void*>(copy_of(*static_cast<leaf*>(old), lent))
+                          : copy_of(*static_cast<branch*>(old), shift, lent);
+    else
+        return;
+    borrowed &= ~bit;
+    if (!lent)
+        release_trie(old, shift);
+}
+
+/// Returns: a reference to a part of a trie, or to a copy of it with nothing borrowed in it. (What is
+/// counted by several may not borrow, since each has bases of its own.)
+void* solid(void* node, std::uint32_t shift) {
+    if (node == nullptr)
+        return nullptr;
+    if (shift == 0) {
+        auto* old = static_cast<leaf*>(node);
+        if (old->borrowed != 0)
+            return copy_of(*old, false);
+    } else if (auto* old = static_cast<branch*>(node); !old->solid) {
+        auto* made = make<branch>();
+        try {
+            for (std::uint32_t i = 0; i != branch::ways; ++i)
+                made->children[i] = solid(old->children[i], shift_below(shift));
+        } catch (...) {
+            release_trie(made, shift);
+            throw;
         }
-    } else {
-        if (node == nullptr) {
-            node = make<branch>();
-        } else if (auto* old = static_cast<branch*>(node); may_be_shared(old->references)) {
-            auto* made = make<branch>();
-            made->children = old->children;
-            for (void* child : made->children)
-                share_trie(child, level - 1);
-            node = made;
-            release_trie(old, level);
-        }
+        return made;
     }
+    share_trie(node, shift);
+    return node;
 }
 
 void release_dead(dead_binding* list) noexcept {
@@ -214,59 +239,61 @@ void release_dead(dead_binding* list) noexcept {
     }
 }
 
-} // namespace
+dead_binding* share_dead(dead_binding* list) noexcept {
+    if (list != nullptr)
+        add_reference(list->references);
+    return list;
+}
 
-struct overflow {
-    std::atomic<std::uint32_t> references{1};
-    std::uint32_t level = 0; // of the root; it reaches ids below 16 to the power of level + 1
-    void* root = nullptr;
-    dead_binding* dead = nullptr;
-    // Of a map that borrows, whose rest no other map shares.
-    map* base = nullptr;        // which the nodes in the borrowed cells belong to
-    std::uint64_t borrowed = 0; // a bit for each cell
-    std::uint32_t depth = 0;    // of the bases of bases
+/// The cell at an id that the root reaches, on a path that only this rest has.
+cell& parted_place_of(overflow& rest, std::uint32_t id) {
+    part_trie(rest.root, rest.shift, rest.root_borrowed, 1);
+    void* node = rest.root;
+    for (std::uint32_t shift = rest.shift; shift != 0; shift = shift_below(shift)) {
+        auto& parent = *static_cast<branch*>(node);
+        const std::uint32_t way = way_at(id, shift);
+        part_trie(parent.children[way], shift_below(shift), parent.borrowed,
+                  std::uint64_t{1} << way);
+        node = parent.children[way];
+    }
+    return static_cast<leaf*>(node)->cells[way_at(id, 0)];
+}
 
-    // Ids have 20 bits, and a level shifts by 4 of them.
-    bool reaches(std::uint32_t id) const noexcept { return (id >> (4 * level)) < ways; }
-
-    cell* place_of(key_type key) const noexcept {
-        const std::uint32_t id = id_of(key);
-        void* node = root;
-        if (node == nullptr || !reaches(id))
+/// The leaf at an id, or nullptr; also if others have part of the path, where only_own says so.
+leaf* leaf_at(const overflow& rest, std::uint32_t id, bool only_own) noexcept {
+    void* node = rest.root;
+    if (node == nullptr || !rest.reaches(id))
+        return nullptr;
+    std::uint64_t borrowed = rest.root_borrowed;
+    for (std::uint32_t shift = rest.shift;; shift = shift_below(shift)) {
+        if (only_own && ((borrowed & 1) != 0 || may_be_shared(references_of(node, shift))))
             return nullptr;
-        for (std::uint32_t shift = 4 * level; shift != 0; shift -= 4) {
-            node = static_cast<branch*>(node)->children[(id >> shift) % ways];
-            if (node == nullptr)
-                return nullptr;
-        }
-        return &static_cast<leaf*>(node)->cells[id % ways];
+        if (shift == 0)
+            return static_cast<leaf*>(node);
+        const auto* parent = static_cast<branch*>(node);
+        const std::uint32_t way = way_at(id, shift);
+        borrowed = parent->borrowed >> way;
+        node = parent->children[way];
+        if (node == nullptr)
+            return nullptr;
     }
+}
 
-    /// The place of `key`, which the root reaches, on a path that only we hold.
-    cell& parted_place_of(key_type key) {
-        const std::uint32_t id = id_of(key);
-        void** node = &root;
-        part_trie(*node, level);
-        for (std::uint32_t at = level; at > 0; --at) {
-            node = &static_cast<branch*>(*node)->children[way_at(id, at)];
-            part_trie(*node, at - 1);
-        }
-        return static_cast<leaf*>(*node)->cells[way_at(id, 0)];
-    }
+/// Moves the binding in `place`, whose variable is gone, to the list.
+void bury(overflow& rest, cell& place) {
+    rest.dead = make<dead_binding>(1U, place, rest.dead);
+    place.key = no_key;
+}
 
-    /// Moves the binding in `place`, whose variable is gone, to the list.
-    void bury(cell& place) {
-        dead = make<dead_binding>(1U, place, dead);
-        place.key = no_key;
-    }
-};
+} // namespace
 
 namespace {
 
 void release_overflow(overflow* rest) noexcept {
     if (rest == nullptr || !drop_reference(rest->references))
         return;
-    release_trie(rest->root, rest->level);
+    if (rest->root_borrowed == 0)
+        release_trie(rest->root, rest->shift);
     release_dead(rest->dead);
     if (rest->base != nullptr)
         release(rest->base);
@@ -281,30 +308,45 @@ bool borrows(const map& map, std::size_t index) noexcept {
     return map.rest != nullptr && (map.rest->borrowed >> index & 1) != 0;
 }
 
-/// Gives a flat cell a reference of its own to its node, if it borrows it.
-void own(map& map, const cell& place) noexcept {
-    if (const std::size_t index = index_of(map, place); borrows(map, index)) {
-        share_if_node(place);
-        map.rest->borrowed &= ~(std::uint64_t{1} << index);
-    }
+bool is_flat(const map& map, const cell& place) noexcept {
+    return &place >= cells_of(map) && &place < cells_of(map) + capacity_of(map);
 }
 
-/// Counts the value of a flat cell, which came or goes.
-void count_node(map& map, const word& value, bool came) noexcept {
-    const auto change = static_cast<std::uint16_t>(came ? 1 : -1);
+/// Gives a cell that binds a node a reference of its own to it, if it borrows it.
+void own(map& map, const cell& place) noexcept {
+    if (map.rest == nullptr || map.rest->base == nullptr)
+        return;
+    const auto take = [&place](auto& borrowed, std::size_t index) {
+        if ((borrowed >> index & 1) == 0)
+            return;
+        share_if_node(place);
+        borrowed &= ~(std::remove_reference_t<decltype(borrowed)>{1} << index);
+    };
+    if (is_flat(map, place))
+        take(map.rest->borrowed, index_of(map, place));
+    else
+        take(leaf_at(*map.rest, id_of(place.key), false)->borrowed, way_at(id_of(place.key), 0));
+}
+
+/// Counts a value in a node, which came to a cell or goes.
+void count_node(map& map, const cell& place, const word& value, bool came) noexcept {
+    const int change = came ? 1 : -1;
+    const bool observed = has_destructor(node_of(value));
+    if (!is_flat(map, place)) {
+        map.rest->observed += static_cast<std::uint32_t>(observed ? change : 0);
+        return;
+    }
     map.nodes = static_cast<std::uint16_t>(map.nodes + change);
-    if (has_destructor(node_of(value)))
-        map.observed = static_cast<std::uint16_t>(map.observed + change);
+    map.observed = static_cast<std::uint16_t>(map.observed + (observed ? change : 0));
 }
 
 overflow& parted_rest(map& map) {
     if (map.rest == nullptr) {
         map.rest = make<overflow>();
     } else if (overflow* old = map.rest; may_be_shared(old->references)) {
-        auto* made = make<overflow>(1U, old->level, old->root, old->dead);
-        share_trie(made->root, made->level);
-        if (made->dead != nullptr)
-            add_reference(made->dead->references);
+        auto* made = make<overflow>(1U, old->shift, old->root, old->dead, old->observed);
+        share_trie(made->root, made->shift);
+        share_dead(made->dead);
         map.rest = made;
         release_overflow(old);
     }
@@ -315,16 +357,19 @@ overflow& parted_rest(map& map) {
 cell& parted_far_place(map& map, key_type key) {
     overflow* rest = &parted_rest(map);
     while (!rest->reaches(id_of(key))) {
-        // Root and level must change at once, so they change with the object that holds them.
+        // Root and shift must change at once, so they change with the object that holds them.
         branch* above = nullptr;
         if (rest->root != nullptr) {
             above = make<branch>();
             above->children[0] = rest->root;
+            above->borrowed = rest->root_borrowed;
+            above->solid = rest->base == nullptr;
         }
         overflow* raised = nullptr;
         try {
-            raised = make<overflow>(1U, rest->level + 1, static_cast<void*>(above), rest->dead,
-                                    rest->base, rest->borrowed, rest->depth);
+            raised = make<overflow>(1U, rest->shift == 0 ? 4 : rest->shift + 6,
+                                    static_cast<void*>(above), rest->dead, rest->observed,
+                                    rest->depth, rest->base, rest->borrowed);
         } catch (...) {
             if (above != nullptr)
                 unmake(above);
@@ -334,7 +379,7 @@ cell& parted_far_place(map& map, key_type key) {
         map.rest = raised;
         unmake(std::exchange(rest, raised));
     }
-    return rest->parted_place_of(key);
+    return parted_place_of(*rest, id_of(key));
 }
 
 /// A map of twice the capacity, with the same bindings: no two meet that did not meet before. Takes
@@ -363,17 +408,13 @@ map* grown(map* old) {
 /// values saves no registers.
 [[gnu::noinline]] void release_what_is_counted(map& map) noexcept {
     const std::uint64_t borrowed = map.rest != nullptr ? map.rest->borrowed : 0;
-    int owned = map.nodes - std::popcount(borrowed);
+    int owned = map.nodes - (borrowed != 0 ? std::popcount(borrowed) : 0);
     for (std::uint32_t i = 0; owned != 0; ++i)
         if (const cell& cell = cells_of(map)[i]; in_node(cell.key) && (borrowed >> i & 1) == 0) {
             release_node(node_of(cell.value));
             --owned;
         }
     release_overflow(map.rest);
-}
-
-bool is_flat(const map& map, const cell& place) noexcept {
-    return &place >= cells_of(map) && &place < cells_of(map) + capacity_of(map);
 }
 
 } // namespace
@@ -417,24 +458,31 @@ void release_bindings(map* map) noexcept { release(map); }
 
 namespace {
 
-/// Whether a clone may leave the nodes to the map it is made of, and keep that alive instead: no
-/// value in it has a destructor, so nobody notices. Bases have bases, but not for ever, and a map
-/// with a trie or dead bindings has more to keep alive than is worth it.
+/// Whether a clone may leave nodes and trie to the map it is made of, and keep that alive instead: no
+/// value in it has a destructor, so nobody notices. Bases have bases, but not for ever.
 bool may_lend(const map& map) noexcept {
-    return map.nodes > 1 && map.observed == 0 &&
-           (map.rest == nullptr || (map.rest->root == nullptr && map.rest->dead == nullptr &&
-                                    map.rest->depth < most_bases));
+    if (map.rest == nullptr)
+        return map.nodes > 1 && map.observed == 0;
+    return (map.nodes > 1 || map.rest->root != nullptr) && map.observed == 0 &&
+           map.rest->observed == 0 && map.rest->depth < most_bases;
 }
 
 /// The rest of a clone of `old`, which shares the nodes that are not borrowed. Throws.
 overflow* rest_of_clone(map* old, bool lent) {
-    if (lent) {
-        auto* rest = make<overflow>();
-        rest->base = old;
-        rest->depth = old->rest != nullptr ? old->rest->depth + 1 : 1;
-        return rest;
-    }
     overflow* rest = old->rest;
+    if (lent) {
+        auto* made = make<overflow>();
+        made->base = old;
+        made->depth = 1;
+        if (rest != nullptr) {
+            made->depth = rest->depth + 1;
+            made->shift = rest->shift;
+            made->root = rest->root;
+            made->root_borrowed = 1;
+            made->dead = share_dead(rest->dead);
+        }
+        return made;
+    }
     if (rest == nullptr)
         return nullptr;
     if (rest->base == nullptr) {
@@ -443,10 +491,16 @@ overflow* rest_of_clone(map* old, bool lent) {
     }
     if (rest->root == nullptr && rest->dead == nullptr)
         return nullptr;
-    auto* made = make<overflow>(1U, rest->level, rest->root, rest->dead);
-    share_trie(made->root, made->level);
-    if (made->dead != nullptr)
-        add_reference(made->dead->references);
+    auto* made = make<overflow>();
+    try {
+        made->shift = rest->shift;
+        made->root = solid(rest->root, rest->shift);
+    } catch (...) {
+        unmake(made);
+        throw;
+    }
+    made->observed = rest->observed;
+    made->dead = share_dead(rest->dead);
     return made;
 }
 
@@ -470,7 +524,7 @@ map* clone(map* old, bool gives) {
     auto* made = ::new (memory) map{old->reach, old->size, 1, old->nodes, old->observed, rest, 0};
     copy_cells(*made, *old);
     if (lent) {
-        for (std::uint32_t i = 0; i != capacity_of(*made); ++i)
+        for (std::uint32_t i = 0; made->nodes != 0 && i != capacity_of(*made); ++i)
             rest->borrowed |= std::uint64_t{in_node(cells_of(*made)[i].key)} << i;
         if (!gives)
             share(old);
@@ -486,29 +540,52 @@ map* clone(map* old, bool gives) {
     return made;
 }
 
+namespace {
+
+/// Moves the binding in `place`, whose variable is gone, to the list.
+void bury_in(map& map, cell& place) {
+    overflow& rest = parted_rest(map);
+    const cell buried = place;
+    const bool node = in_node(buried.key);
+    if (node)
+        own(map, place);
+    bury(rest, place);
+    if (node)
+        count_node(map, place, buried.value, false);
+}
+
+} // namespace
+
+cell* place_at_once(map& map, key_type key) noexcept {
+    cell& place = map.place_of(key);
+    if (place.key == key || (place.key == no_key && map.rest == nullptr && &map != empty_map()))
+        return &place;
+    if (map.rest == nullptr || may_be_shared(map.rest->references))
+        return nullptr;
+    leaf* const leaf = leaf_at(*map.rest, id_of(key), true);
+    if (leaf == nullptr)
+        return nullptr;
+    cell& far_place = leaf->cells[way_at(id_of(key), 0)];
+    return far_place.key == key ? &far_place : nullptr;
+}
+
 cell& place_for(map* map, key_type key) {
     for (;;) {
         cell& place = map->place_of(key);
         if (place.key == key)
             return place;
-        if (map->rest != nullptr)
-            if (const cell* found = map->rest->place_of(key); found != nullptr && found->key == key)
-                return parted_far_place(*map, key);
+        if (find_in_rest(*map, key) != nullptr)
+            return parted_far_place(*map, key);
         if (place.key == no_key)
             return place;
         if (id_of(place.key) == id_of(key)) {
-            overflow& rest = parted_rest(*map);
-            own(*map, place);
-            const cell buried = place;
-            rest.bury(place);
-            if (in_node(buried.key))
-                count_node(*map, buried.value, false);
+            bury_in(*map, place);
             return place;
         }
         if (capacity_of(*map) == largest_capacity) {
             cell& far_place = parted_far_place(*map, key);
             if (far_place.key != no_key && far_place.key != key)
-                map->rest->bury(far_place);
+                bury_in(*map, far_place);
             return far_place;
         }
         auto* larger = grown(map);
@@ -519,16 +596,15 @@ cell& place_for(map* map, key_type key) {
 }
 
 replaced put(map& map, cell& place, key_type key, const word& value) noexcept {
-    const bool flat_node = in_node(key) && is_flat(map, place);
     const bool had_value = place.key == key;
-    if (flat_node && had_value)
+    if (in_node(key) && had_value)
         own(map, place);
     const replaced before{place.value, had_value};
     place.value = value;
     if (!had_value) {
         ++map.size;
-        if (flat_node)
-            count_node(map, value, true);
+        if (in_node(key))
+            count_node(map, place, value, true);
         std::atomic_signal_fence(std::memory_order_release);
         place.key = key;
     }
@@ -537,19 +613,12 @@ replaced put(map& map, cell& place, key_type key, const word& value) noexcept {
 
 replaced remove(map& map, cell& place) noexcept {
     --map.size;
-    if (in_node(place.key) && is_flat(map, place)) {
+    if (in_node(place.key)) {
         own(map, place);
-        count_node(map, place.value, false);
+        count_node(map, place, place.value, false);
     }
     place.key = no_key;
     return {place.value, true};
-}
-
-const cell* find_in_rest(const map& map, key_type key) noexcept {
-    if (map.rest == nullptr)
-        return nullptr;
-    const cell* place = map.rest->place_of(key);
-    return place != nullptr && place->key == key ? place : nullptr;
 }
 
 const cell* find_any(const map& map, key_type key) noexcept {
@@ -564,17 +633,17 @@ const cell* find_any(const map& map, key_type key) noexcept {
 
 namespace {
 
-bool for_each_in_trie(const void* node, std::uint32_t level, visitor visit, void* argument) {
+bool for_each_in_trie(const void* node, std::uint32_t shift, visitor visit, void* argument) {
     if (node == nullptr)
         return true;
-    if (level == 0) {
+    if (shift == 0) {
         for (const cell& cell : static_cast<const leaf*>(node)->cells)
             if (cell.key != no_key && !visit(argument, cell))
                 return false;
         return true;
     }
     for (const void* child : static_cast<const branch*>(node)->children)
-        if (!for_each_in_trie(child, level - 1, visit, argument))
+        if (!for_each_in_trie(child, shift_below(shift), visit, argument))
             return false;
     return true;
 }
@@ -587,7 +656,7 @@ bool for_each(const map& map, visitor visit, void* argument) {
             return false;
     if (map.rest == nullptr)
         return true;
-    if (!for_each_in_trie(map.rest->root, map.rest->level, visit, argument))
+    if (!for_each_in_trie(map.rest->root, map.rest->shift, visit, argument))
         return false;
     for (const dead_binding* dead = map.rest->dead; dead != nullptr; dead = dead->next)
         if (!visit(argument, dead->bound))
@@ -629,6 +698,15 @@ void deallocate_node(void* value) noexcept {
 }
 
 void share_node(void* value) noexcept { add_reference(head_of(value).references); }
+
+bool release_one_of_two(void* value) noexcept {
+    std::atomic<std::uint64_t>& references = head_of(value).references;
+    // Relaxed: as above.
+    if (references.load(std::memory_order_relaxed) != 2)
+        return false;
+    references.store(1, std::memory_order_relaxed);
+    return true;
+}
 
 void share_own_node(void* value) noexcept {
     std::atomic<std::uint64_t>& references = head_of(value).references;

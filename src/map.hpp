@@ -13,9 +13,6 @@
 namespace contextvars::inline v0::detail {
 
 constexpr bool in_node(key_type key) noexcept { return (key & 1) != 0; }
-constexpr std::uint32_t id_of(key_type key) noexcept {
-    return static_cast<std::uint32_t>(key >> 4) & 0xFFFFF;
-}
 
 /// Takes a reference. Never fails.
 map* share(map* map) noexcept;
@@ -36,6 +33,10 @@ inline bool unshared(const map& map) noexcept {
 /// Returns: a map with the same bindings and one reference. Takes over a reference to `shared` if
 /// `gives` says so. Throws: std::bad_alloc; then it has taken none.
 map* clone(map* shared, bool gives);
+
+/// Where `key` is bound, or in the table may be, if that cell can be written at once; else nullptr.
+/// Precondition: the map has a writer.
+cell* place_at_once(map& map, key_type key) noexcept;
 
 /// Where `key` is, or will be, bound in the current map, which is unshared, and which may become a
 /// larger one with the same bindings.
@@ -60,6 +61,9 @@ bool for_each(const map& map, visitor visit, void* argument);
 
 /// As find(), also for a variable that is gone.
 const cell* find_any(const map& map, key_type key) noexcept;
+
+/// Drops one of two references, both of which only the caller can use. Returns: whether it was so.
+bool release_one_of_two(void* value) noexcept;
 
 /// Adds one to the references of a value in a node.
 void share_node(void* value) noexcept;

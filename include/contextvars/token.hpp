@@ -49,7 +49,7 @@ public:
     ~Token() {
         if constexpr (!stored_inline<T>)
             if (undo_.had_value())
-                detail::release_node(detail::node_of(undo_.old_value));
+                detail::release_old_value(undo_);
     }
 
     /// Returns: the variable that was set. Precondition: it still exists.

@@ -7,6 +7,7 @@
 
 #include <contextvars/config.hpp>
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -41,7 +42,45 @@ struct cell {
     word value;
 };
 
-struct overflow;
+// The trie on ids, of what finds its place in the table taken. In each part, a bit of `borrowed` says
+// that what the entry points to belongs to the base of the map (see src/map.cpp).
+
+struct leaf {
+    static constexpr std::uint32_t ways = 16;
+
+    std::atomic<std::uint32_t> references{1};
+    std::uint32_t borrowed = 0;
+    std::array<cell, ways> cells{};
+};
+
+struct branch {
+    static constexpr std::uint32_t ways = 64;
+
+    std::atomic<std::uint32_t> references{1};
+    bool solid = true; ///< nothing in or below it is borrowed, nor ever was
+    std::uint64_t borrowed = 0;
+    std::array<void*, ways> children{}; ///< branch*, or leaf* at shift 4
+};
+
+struct map;
+struct dead_binding;
+
+/// What a map has besides its table.
+struct overflow {
+    std::atomic<std::uint32_t> references{1};
+    std::uint32_t shift = 0; ///< of ids at the root: 0 where that is a leaf; then 4, 10, 16
+    void* root = nullptr;    ///< of the trie
+    dead_binding* dead = nullptr;
+    std::uint32_t observed = 0; ///< values in the trie that have a destructor
+    std::uint32_t depth = 0;    ///< of the bases of bases
+    map* base = nullptr;        ///< whom the borrowed belong to; then no other map has this rest
+    std::uint64_t borrowed = 0; ///< of the cells in the table
+    std::uint64_t root_borrowed = 0;
+
+    bool reaches(std::uint32_t id) const noexcept {
+        return (id >> shift) < (shift == 0 ? leaf::ways : branch::ways);
+    }
+};
 
 /// The head of a map; `capacity` cells follow it. A key's place among them is its id modulo the
 /// capacity, a power of two up to 64. What finds its place taken is in `rest`.
@@ -97,8 +136,33 @@ extern CONTEXTVARS_EXPORT constinit empty_map_storage the_empty_map;
 /// The map that every empty context shares. Never counted, never changed.
 constexpr map* empty_map() noexcept { return &the_empty_map.head; }
 
+constexpr std::uint32_t id_of(key_type key) noexcept {
+    return static_cast<std::uint32_t>(key >> 4) & 0xFFFFF;
+}
+/// Below an entry at `shift`.
+constexpr std::uint32_t shift_below(std::uint32_t shift) noexcept {
+    return shift < 6 ? 0 : shift - 6;
+}
+
 /// The cell of `key` in map.rest, or nullptr.
-CONTEXTVARS_EXPORT const cell* find_in_rest(const map& map, key_type key) noexcept;
+inline const cell* find_in_rest(const map& map, key_type key) noexcept {
+    const overflow* rest = map.rest;
+    if (rest == nullptr || rest->root == nullptr)
+        return nullptr;
+    const std::uint32_t id = id_of(key);
+    if (!rest->reaches(id))
+        return nullptr;
+    const void* node = rest->root;
+    for (std::uint32_t shift = rest->shift; shift != 0; shift = shift_below(shift)) {
+        // That of nearly every program that has a trie at all, without a shift to compute.
+        const std::uint32_t way = shift == 4 ? id >> 4 : id >> shift;
+        node = static_cast<const branch*>(node)->children[way % branch::ways];
+        if (node == nullptr)
+            return nullptr;
+    }
+    const cell& found = static_cast<const leaf*>(node)->cells[id % leaf::ways];
+    return found.key == key ? &found : nullptr;
+}
 
 inline const cell* find(const map& map, key_type key) noexcept {
     const cell& place = map.place_of(key);

@@ -134,6 +134,9 @@ template <bool in_node>
     return reset_result::ok;
 }
 
+/// Drops the share that `undo` keeps of an old value in a node.
+CONTEXTVARS_EXPORT void release_old_value(const undo& undo) noexcept;
+
 /// Tells the diagnostics hook that a guard could not restore its variable.
 CONTEXTVARS_EXPORT void report_unrestored(const undo& undo, reset_result result) noexcept;
 
