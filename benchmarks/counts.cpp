@@ -103,6 +103,10 @@ void set_and_reset_small() {
     auto token = request.set(2);
     request.reset(token);
 }
+void set_and_reset_other() {
+    auto token = middle->set(2);
+    middle->reset(token);
+}
 void set_and_reset_missing() {
     auto token = absent.set(2);
     absent.reset(token);
@@ -164,6 +168,7 @@ const operation operations[] = {
     {"set and reset, small", 45, 0, 0, bind_small<8>, set_and_reset_small},
     {"set and reset, small, 64 bound", 45, 0, 0, bind_small<64>, set_and_reset_small},
     {"set and reset, small, missing before", any, 0, 0, bind_small<8>, set_and_reset_missing},
+    {"set and reset, small, 1,000 bound", any, 0, 0, bind_small<1000>, set_and_reset_other},
     {"scoped, small", any, 0, 0, bind_small<8>, scoped_small},
     {"set and reset, large", 240, 1, 0, bind_small_and_large<8>, set_and_reset_large},
     {"copy_context and drop, 0 bound", any, 0, 0, bind_small<0>, capture_and_drop},

@@ -103,33 +103,47 @@ namespace {
 
 } // namespace
 
-// A small value that was missing, in a map that is ours and a table only.
+// Small values, in a map that is ours: missing before, where there is only a table; or in the trie.
 
 void bind_anyhow(const variable& variable, word value, undo& undo) {
     const key_type key = variable.key();
     map& map = *current_map();
-    const std::size_t place = map.offset_of(key);
-    if (map.key_at(place) != no_key || map.writer == 0 || map.rest != nullptr || in_node(key) ||
-        key == unbound_key)
+    if (map.writer == 0 || in_node(key) || key == unbound_key)
         return bind_with_care(variable, value, undo);
-    map.value_at(place) = value;
-    ++map.size;
-    std::atomic_signal_fence(std::memory_order_release);
-    map.place_of(key).key = key;
+    const std::size_t place = map.offset_of(key);
+    if (map.rest == nullptr && map.key_at(place) == no_key) {
+        map.value_at(place) = value;
+        ++map.size;
+        std::atomic_signal_fence(std::memory_order_release);
+        map.place_of(key).key = key;
+        undo.old_value = {};
+        undo.state = undo_state::removes;
+    } else if (cell* far_place = own_far_place(map, key)) {
+        undo.old_value = std::exchange(far_place->value, value);
+        undo.state = undo_state::restores;
+    } else {
+        return bind_with_care(variable, value, undo);
+    }
     undo.key = key;
     undo.context = map.writer;
-    undo.old_value = {};
-    undo.state = undo_state::removes;
 }
 
 reset_result unbind_anyhow(key_type key, undo& undo) noexcept {
     map& map = *current_map();
-    if (undo.state != undo_state::removes || undo.key != key || map.writer != undo.context ||
-        map.key_at(map.offset_of(key)) != key || map.rest != nullptr || in_node(key))
+    if (undo.used() || undo.key != key || map.writer != undo.context || in_node(key))
         return unbind_with_care(key, undo);
-    map.place_of(key).key = no_key;
-    --map.size;
-    undo.state = undo_state::used;
+    if (undo.state == undo_state::removes) {
+        if (map.rest != nullptr || map.key_at(map.offset_of(key)) != key)
+            return unbind_with_care(key, undo);
+        map.place_of(key).key = no_key;
+        --map.size;
+        undo.state = undo_state::used;
+    } else if (cell* far_place = own_far_place(map, key)) {
+        far_place->value = undo.old_value;
+        undo.state = undo_state::used_after_value;
+    } else {
+        return unbind_with_care(key, undo);
+    }
     return reset_result::ok;
 }
 

@@ -70,10 +70,6 @@ const cell* cells_of(const map& map) noexcept { return reinterpret_cast<const ce
     } while (source != end);
 }
 
-bool may_be_shared(const std::atomic<std::uint32_t>& references) noexcept {
-    return references.load(std::memory_order_acquire) != 1;
-}
-
 template <class Count>
 void add_reference(std::atomic<Count>& references) noexcept {
     // Relaxed: whoever adds one holds one. Locked even where that is the only one, since several
@@ -137,15 +133,6 @@ template <class T>
 void unmake(T* object) noexcept {
     std::destroy_at(object);
     deallocate(object, block_class(sizeof(T)));
-}
-
-std::uint32_t way_at(std::uint32_t id, std::uint32_t shift) noexcept {
-    return (id >> shift) % (shift == 0 ? leaf::ways : branch::ways);
-}
-
-std::atomic<std::uint32_t>& references_of(void* node, std::uint32_t shift) noexcept {
-    return shift == 0 ? static_cast<leaf*>(node)->references
-                      : static_cast<branch*>(node)->references;
 }
 
 void share_trie(void* node, std::uint32_t shift) noexcept {
@@ -259,24 +246,12 @@ cell& parted_place_of(overflow& rest, std::uint32_t id) {
     return static_cast<leaf*>(node)->cells[way_at(id, 0)];
 }
 
-/// The leaf at an id, or nullptr; also if others have part of the path, where only_own says so.
-leaf* leaf_at(const overflow& rest, std::uint32_t id, bool only_own) noexcept {
+/// The leaf at an id that is bound in the trie.
+leaf& leaf_at(const overflow& rest, std::uint32_t id) noexcept {
     void* node = rest.root;
-    if (node == nullptr || !rest.reaches(id))
-        return nullptr;
-    std::uint64_t borrowed = rest.root_borrowed;
-    for (std::uint32_t shift = rest.shift;; shift = shift_below(shift)) {
-        if (only_own && ((borrowed & 1) != 0 || may_be_shared(references_of(node, shift))))
-            return nullptr;
-        if (shift == 0)
-            return static_cast<leaf*>(node);
-        const auto* parent = static_cast<branch*>(node);
-        const std::uint32_t way = way_at(id, shift);
-        borrowed = parent->borrowed >> way;
-        node = parent->children[way];
-        if (node == nullptr)
-            return nullptr;
-    }
+    for (std::uint32_t shift = rest.shift; shift != 0; shift = shift_below(shift))
+        node = static_cast<branch*>(node)->children[way_at(id, shift)];
+    return *static_cast<leaf*>(node);
 }
 
 /// Moves the binding in `place`, whose variable is gone, to the list.
@@ -325,7 +300,7 @@ void own(map& map, const cell& place) noexcept {
     if (is_flat(map, place))
         take(map.rest->borrowed, index_of(map, place));
     else
-        take(leaf_at(*map.rest, id_of(place.key), false)->borrowed, way_at(id_of(place.key), 0));
+        take(leaf_at(*map.rest, id_of(place.key)).borrowed, way_at(id_of(place.key), 0));
 }
 
 /// Counts a value in a node, which came to a cell or goes.
@@ -558,15 +533,9 @@ void bury_in(map& map, cell& place) {
 
 cell* place_at_once(map& map, key_type key) noexcept {
     cell& place = map.place_of(key);
-    if (place.key == key || (place.key == no_key && map.rest == nullptr && &map != empty_map()))
+    if (place.key == key || (place.key == no_key && map.rest == nullptr))
         return &place;
-    if (map.rest == nullptr || may_be_shared(map.rest->references))
-        return nullptr;
-    leaf* const leaf = leaf_at(*map.rest, id_of(key), true);
-    if (leaf == nullptr)
-        return nullptr;
-    cell& far_place = leaf->cells[way_at(id_of(key), 0)];
-    return far_place.key == key ? &far_place : nullptr;
+    return own_far_place(map, key);
 }
 
 cell& place_for(map* map, key_type key) {

@@ -18,47 +18,46 @@ namespace contextvars::inline v0::detail {
 constexpr std::size_t block_class(std::size_t bytes) noexcept { return (bytes - 1) / 32; }
 inline constexpr std::size_t block_classes = 34;
 
-/// A thread's free blocks.
+/// A thread's free blocks: 8 KiB of each class, and at least 8; below 300 KB for a thread that has used
+/// them all.
 class block_cache {
 public:
+    constexpr block_cache() noexcept {
+        for (std::uint32_t i = 0; i != block_classes; ++i)
+            lists_[i].room = i < 32 ? 256 / (i + 1) : 8;
+    }
+
     void* take(std::size_t block_class) noexcept {
         list& blocks = lists_[block_class];
         block* taken = blocks.first;
         if (taken != nullptr) {
             blocks.first = taken->next;
-            --blocks.count;
+            ++blocks.room;
         }
         return taken;
     }
     bool put(void* memory, std::size_t block_class) noexcept {
         list& blocks = lists_[block_class];
-        if (blocks.count == most_blocks)
+        if (blocks.room == 0)
             return false;
         blocks.first = ::new (memory) block{blocks.first};
-        ++blocks.count;
+        --blocks.room;
         return true;
     }
 
     void clear() noexcept {
-        for (list& blocks : lists_)
-            while (blocks.first != nullptr) {
-                block* freed = blocks.first;
-                blocks.first = freed->next;
-                --blocks.count;
+        for (std::size_t i = 0; i != block_classes; ++i)
+            while (void* freed = take(i))
                 ::operator delete(freed);
-            }
     }
 
 private:
-    // At most 8 blocks of each size: below 150 KB for a thread that has used them all.
-    static constexpr std::uint32_t most_blocks = 8;
-
     struct block {
         block* next;
     };
     struct list {
         block* first = nullptr;
-        std::uint32_t count = 0;
+        std::uint32_t room = 0;
     };
 
     std::array<list, block_classes> lists_{};
