@@ -32,6 +32,8 @@ namespace detail {
 
 namespace core = contextvars::detail;
 
+struct scope_identity;
+
 struct drop_reference {
     void operator()(PyObject* object) const noexcept { Py_DECREF(object); }
 };

@@ -35,17 +35,8 @@ class call_scope {
 public:
     /// Throws: contextvars::RuntimeError where the GIL is not held, and in sub-interpreters;
     /// std::bad_alloc (the first in a process).
-    call_scope() : call_scope(0) {}
-
-    /// As call_scope(), but C++ tokens know the context by `identity`. For what keeps tokens of its
-    /// own and has asked Python whether they belong here.
-    explicit call_scope(detail::core::identity_type identity)
-        : state_(detail::state()), held_(state_.current()), outer_(state_.innermost()) {
-        if (identity != 0)
-            frame_.identity = identity;
-        else if (held_ != nullptr &&
-                 detail::is_owner(*bindings(), detail::current_python_context()))
-            frame_.identity = bindings()->identity;
+    call_scope() : state_(detail::state()), held_(state_.current()), outer_(state_.innermost()) {
+        frame_.identity = stored_identity();
         // Published: held_ shows it to others, so the first set clones it.
         frame_.published = held_map();
         detail::core::push(frame_, frame_.published);
@@ -64,13 +55,16 @@ public:
             leave_at_finalisation();
     }
 
-    /// Returns: what C++ tokens know the context by; 0 as long as nothing was ever set in it.
-    detail::core::identity_type identity() const noexcept { return frame_.identity; }
-
 private:
     detail::bindings* bindings() const noexcept { return detail::shared_state::in(held_); }
     detail::core::map* held_map() const noexcept {
         return held_ != nullptr ? bindings()->map() : detail::core::empty_map();
+    }
+    /// Returns: what C++ tokens know the Python context by; 0 where there is none that is its own.
+    detail::core::identity_type stored_identity() const noexcept {
+        const bool own =
+            held_ != nullptr && detail::is_owner(*bindings(), detail::current_python_context());
+        return own ? bindings()->identity : 0;
     }
     bool is_current() const noexcept { return detail::core::top_frame() == &frame_; }
     bool changed() const noexcept { return detail::core::current_map() != frame_.published; }
@@ -96,9 +90,8 @@ private:
         const bool own = changed();
         frame_.published = held_map();
         detail::core::set_current_map(frame_.published);
-        if (frame_.identity == 0 && held_ != nullptr &&
-            detail::is_owner(*bindings(), detail::current_python_context()))
-            frame_.identity = bindings()->identity;
+        if (frame_.identity == 0)
+            frame_.identity = stored_identity();
         if (own)
             ext::snapshot::adopt(replaced);
     }
@@ -136,9 +129,20 @@ private:
     detail::core::frame frame_;
 
     friend class python_scope;
+    friend struct detail::scope_identity;
 };
 
 namespace detail {
+
+/// For what keeps tokens of its own, and has asked Python whether they belong to the context.
+struct scope_identity {
+    static core::identity_type of(const call_scope& scope) noexcept {
+        return scope.frame_.identity;
+    }
+    static void set(call_scope& scope, core::identity_type identity) noexcept {
+        scope.frame_.identity = identity;
+    }
+};
 
 /// Makes Python's error of the exception that is being handled.
 inline void set_python_error() {

@@ -183,7 +183,7 @@ inline PyObject* set_variable(PyObject* object, PyObject* value) {
             PyContextVar_Reset(self.built_in, built_in.get());
             return nullptr;
         }
-        made.identity = scope.identity();
+        made.identity = scope_identity::of(scope);
         made.built_in = built_in.release();
         return result.release();
     });
@@ -205,7 +205,8 @@ inline PyObject* reset_variable(PyObject* object, PyObject* argument) {
     token.used = true;
     return protect([&]() -> PyObject* {
         // It is the token's context: Python has said so.
-        const call_scope scope(token.identity);
+        call_scope scope;
+        scope_identity::set(scope, token.identity);
         token.token->reset();
         return new_reference(Py_None);
     });
