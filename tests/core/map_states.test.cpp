@@ -17,6 +17,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -295,3 +296,47 @@ INSTANTIATE_TEST_SUITE_P(, MapStatesTest,
                                                           state::captured),
                                           testing::Values(0, 1, 4, 8, 16, 17, 64, 65, 200, 1000)),
                          &name_of);
+
+using ManyVariablesTest = contextvars_tests::Isolated;
+
+// Deep enough for every level of the trie, and for copies of copies that borrow from each other.
+TEST_F(ManyVariablesTest, keep_their_values_in_copies_of_copies) {
+    constexpr int count = 70'000;
+    constexpr int copies = 40;
+    std::vector<std::unique_ptr<cv::ContextVar<int>>> variables;
+    for (int i = 0; i < count; ++i) {
+        variables.push_back(std::make_unique<cv::ContextVar<int>>("one of many"));
+        variables.back()->set(i);
+    }
+    // Each copy is of the one before, and has one change more; every third is kept.
+    const auto changed = [](int copy) { return static_cast<std::size_t>(copy * 1699 + 1); };
+    std::vector<std::pair<int, cv::Context>> kept;
+    cv::Context context = cv::copy_context();
+    for (int copy = 0; copy < copies; ++copy) {
+        cv::Context next = context;
+        next.run([&] {
+            variables[changed(copy)]->set(-copy - 1);
+            auto scope = variables[changed(copy) + 1]->scoped(-1000);
+        });
+        context = std::move(next);
+        if (copy % 3 == 0) {
+            kept.emplace_back(copy, context);
+        }
+    }
+    for (const auto& [last, copy] : kept) {
+        EXPECT_EQ(copy.size(), static_cast<std::size_t>(count));
+        std::vector<int> expected(count);
+        std::iota(expected.begin(), expected.end(), 0);
+        for (int i = 0; i <= last; ++i) {
+            expected[changed(i)] = -i - 1;
+        }
+        int wrong = 0;
+        for (std::size_t i = 0; i < expected.size(); ++i) {
+            wrong += *copy.get(*variables[i]) != expected[i];
+        }
+        EXPECT_EQ(wrong, 0) << "after copy " << last;
+    }
+    for (std::size_t i = 0; i < variables.size(); ++i) {
+        ASSERT_EQ(variables[i]->get(), static_cast<int>(i));
+    }
+}
