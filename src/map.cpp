@@ -110,12 +110,9 @@ map* allocate_map(std::uint32_t capacity) {
 
 void deallocate_map(map* map) noexcept { deallocate(map, class_of_capacity(capacity_of(*map))); }
 
-// Parts of the trie are made and parted on the way down to a place that will be written; both leave
-// the bindings the same.
-
-/// One binding of a variable that is gone. Immutable; lists share their tails.
 } // namespace
 
+/// One binding of a variable that is gone. Immutable; lists share their tails.
 struct dead_binding {
     std::atomic<std::uint32_t> references{1};
     cell bound;
@@ -134,6 +131,9 @@ void unmake(T* object) noexcept {
     std::destroy_at(object);
     deallocate(object, block_class(sizeof(T)));
 }
+
+// Parts of the trie are made and parted on the way down to a place that will be written; both leave
+// the bindings the same.
 
 void share_trie(void* node, std::uint32_t shift) noexcept {
     if (node != nullptr)
@@ -259,10 +259,6 @@ void bury(overflow& rest, cell& place) {
     rest.dead = make<dead_binding>(1U, place, rest.dead);
     place.key = no_key;
 }
-
-} // namespace
-
-namespace {
 
 void release_overflow(overflow* rest) noexcept {
     if (rest == nullptr || !drop_reference(rest->references))
