@@ -186,13 +186,14 @@ PYBIND11_MODULE(bridged, module) {
         in_scope());
     module.def(
         "call_in_an_empty_context",
-        [](const py::function& function) {
+        [](const py::function& function, int times) {
             return contextvars::Context().run([&] {
-                call(function);
+                for (int i = 0; i != times; ++i)
+                    call(function);
                 return get_number();
             });
         },
-        in_scope());
+        py::arg("function"), py::arg("times") = 1, in_scope());
     module.def(
         "call_in_a_context_object",
         [](int value, const py::function& function) {

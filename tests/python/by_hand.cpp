@@ -39,6 +39,14 @@ PyObject* set_word(PyObject*, PyObject* text) {
     });
 }
 
+PyObject* set_word_and_fail(PyObject*, PyObject* error) {
+    return python::call([&]() -> PyObject* {
+        word.set("before the error");
+        PyErr_SetString(error, "text");
+        return nullptr;
+    });
+}
+
 /// Sets, then calls back and sets what comes of it; the error of the callback, if any, passes.
 PyObject* set_and_call(PyObject*, PyObject* arguments) {
     const char* text = nullptr;
@@ -90,7 +98,6 @@ PyObject* set_and_throw(PyObject*, PyObject* kind) {
     });
 }
 
-/// A C++ exception that a frame of Python passes between two of C++.
 PyObject* without_the_gil(PyObject*, PyObject*) {
     return python::detail::protect([]() -> PyObject* {
         PyThreadState* thread = PyEval_SaveThread();
@@ -108,6 +115,7 @@ PyObject* without_the_gil(PyObject*, PyObject*) {
 PyMethodDef methods[] = {
     {"get_word", get_word, METH_NOARGS, nullptr},
     {"set_word", set_word, METH_O, nullptr},
+    {"set_word_and_fail", set_word_and_fail, METH_O, nullptr},
     {"set_and_call", set_and_call, METH_VARARGS, nullptr},
     {"set_and_throw", set_and_throw, METH_O, nullptr},
     {"without_the_gil", without_the_gil, METH_NOARGS, nullptr},

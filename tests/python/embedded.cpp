@@ -60,6 +60,9 @@ int main() {
                        "assert set_and_get('at the end') == 'inside'\n");
         }
         expect(word.get() == "at the end", "what Python's side has set is current in C++");
+        expect(PyDict_GetItemString(PyInterpreterState_GetDict(PyInterpreterState_Get()),
+                                    "contextvars.v0.python") != nullptr,
+               "each run of the interpreter has what its modules share");
         run_python("assert set_and_get('in Python only') == 'default'\n"
                    "assert set_and_get('x') == 'in Python only'\n");
         expect(word.get() == "at the end", "without a python_scope, each side has its own");

@@ -20,6 +20,11 @@ class ByHand(unittest.TestCase):
         with self.assertRaises(TypeError):
             by_hand.set_word(1)
 
+    def test_what_was_set_before_an_error_stays(self):
+        with self.assertRaisesRegex(KeyError, "text"):
+            by_hand.set_word_and_fail(KeyError)
+        self.assertEqual(by_hand.get_word(), "before the error")
+
     def test_a_nested_call_is_in_the_same_context(self):
         def callback():
             self.assertEqual(by_hand.get_word(), "outer")

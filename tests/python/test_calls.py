@@ -287,6 +287,23 @@ class CallFromAContextOfCpp(InAContext):
         with self.assertRaises(ValueError):
             tokens[0].reset()
 
+    def test_may_reset_what_an_earlier_one_set_in_it(self):
+        tokens = []
+        seen = []
+
+        def callback():
+            if tokens:
+                tokens.pop().reset()
+            else:
+                tokens.append(bridged.kept_token(5))
+            seen.append(bridged.get())
+
+        self.assertIsNone(bridged.call_in_an_empty_context(callback, times=2))
+        self.assertEqual(seen, [5, None])
+        seen.clear()
+        self.assertEqual(bridged.call_in_a_flow(callback), (None, 5, None))
+        self.assertEqual(seen, [5, 1])
+
     def test_passes_exceptions(self):
         def callback():
             raise KeyError("mine")
