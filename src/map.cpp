@@ -56,10 +56,17 @@ static_assert([] {
 cell* cells_of(map& map) noexcept { return reinterpret_cast<cell*>(&map + 1); }
 const cell* cells_of(const map& map) noexcept { return reinterpret_cast<const cell*>(&map + 1); }
 
-/// Copies a table. By hand, in steps of four cells (every capacity is a multiple), since compilers
-/// make `rep movs` of a memcpy of unknown but small size, which takes longer to start than the
-/// whole copy takes.
+/// The library's memcpy, which uses the widest registers there are. Compilers, if they can bound the
+/// size, make `rep movs` of it, which takes longer to start than the whole copy takes.
+inline void copy_bytes(void* to, const void* from, std::size_t bytes) noexcept {
+    __asm__("" : "+r"(bytes));
+    std::memcpy(to, from, bytes);
+}
+
+/// Copies a table; a small one by hand, in steps of four cells (every capacity is a multiple).
 [[gnu::always_inline]] inline void copy_cells(map& to, const map& from) noexcept {
+    if (capacity_of(from) > cloned_at_capture)
+        return copy_bytes(cells_of(to), cells_of(from), capacity_of(from) * sizeof(cell));
     cell* cells = cells_of(to);
     const cell* source = cells_of(from);
     const cell* const end = source + capacity_of(from);
@@ -112,6 +119,11 @@ void deallocate_map(map* map) noexcept { deallocate(map, class_of_capacity(capac
 
 } // namespace
 
+leaf::leaf(const leaf& old) noexcept { copy_bytes(&cells, &old.cells, sizeof cells); }
+branch::branch(const branch& old) noexcept {
+    copy_bytes(&children, &old.children, sizeof children);
+}
+
 /// One binding of a variable that is gone. Immutable; lists share their tails.
 struct dead_binding {
     std::atomic<std::uint32_t> references{1};
@@ -160,7 +172,7 @@ void release_trie(void* node, std::uint32_t shift) noexcept {
 
 /// A copy of a part that is shared or borrowed: counts what is in it, or borrows that too.
 leaf* copy_of(const leaf& old, bool lent) {
-    auto* made = make<leaf>(1U, 0U, old.cells);
+    auto* made = make<leaf>(old);
     for (std::uint32_t i = 0; i != leaf::ways; ++i)
         if (lent)
             made->borrowed |= std::uint32_t{in_node(made->cells[i].key)} << i;
@@ -169,10 +181,14 @@ leaf* copy_of(const leaf& old, bool lent) {
     return made;
 }
 branch* copy_of(const branch& old, std::uint32_t shift, bool lent) {
-    auto* made = make<branch>(1U, !lent, lent ? ~std::uint64_t{0} : 0, old.children);
-    if (!lent)
+    auto* made = make<branch>(old);
+    if (lent) {
+        made->solid = false;
+        made->borrowed = ~std::uint64_t{0};
+    } else {
         for (void* child : made->children)
             share_trie(child, shift_below(shift));
+    }
     return made;
 }
 

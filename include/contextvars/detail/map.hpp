@@ -48,18 +48,24 @@ struct cell {
 struct leaf {
     static constexpr std::uint32_t ways = 16;
 
+    leaf() noexcept : cells{} {}
+    explicit leaf(const leaf& old) noexcept; // what it is to share with old is not counted yet
+
     std::atomic<std::uint32_t> references{1};
     std::uint32_t borrowed = 0;
-    std::array<cell, ways> cells{};
+    std::array<cell, ways> cells;
 };
 
 struct branch {
     static constexpr std::uint32_t ways = 64;
 
+    branch() noexcept : children{} {}
+    explicit branch(const branch& old) noexcept; // as for leaves
+
     std::atomic<std::uint32_t> references{1};
     bool solid = true; ///< nothing in or below it is borrowed, nor ever was
     std::uint64_t borrowed = 0;
-    std::array<void*, ways> children{}; ///< branch*, or leaf* at shift 4
+    std::array<void*, ways> children; ///< branch*, or leaf* at shift 4
 };
 
 struct map;
