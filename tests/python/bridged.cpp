@@ -23,11 +23,14 @@ using in_scope_without_gil = py::call_guard<python::call_scope, py::gil_scoped_r
 
 namespace {
 
+struct inconvertible_type {}; // not known to pybind11
+
 contextvars::ContextVar<std::string> name{"name"};
 contextvars::ContextVar<int> number{"number"};
 contextvars::ContextVar<int> with_default{"with_default", 42};
 contextvars::ContextVar<std::vector<int>> numbers{"numbers"};
 contextvars::ContextVar<counted> observed{"observed"};
+contextvars::ContextVar<inconvertible_type> inconvertible{"inconvertible", inconvertible_type{}};
 contextvars::ContextVar<std::shared_ptr<std::string>> shared{"shared"};
 
 std::optional<int> get_number() {
@@ -101,6 +104,7 @@ PYBIND11_MODULE(bridged, module) {
     python::expose(module, "number", number);
     python::expose(module, "with_default", with_default);
     python::expose(module, "numbers", numbers);
+    python::expose(module, "inconvertible", inconvertible);
 
     module.def("get", &get_number, in_scope());
     module.def("set", [](int value) { number.set(value); }, in_scope());

@@ -34,6 +34,10 @@ class Get(InAContext):
         otherwise = object()
         self.assertIs(bridged.number.get(otherwise), otherwise)
 
+    def test_of_what_does_not_convert_is_a_type_error(self):
+        with self.assertRaisesRegex(TypeError, "inconvertible_type"):
+            bridged.inconvertible.get()
+
     def test_takes_one_argument_by_position(self):
         with self.assertRaises(TypeError):
             bridged.number.get(1, 2)

@@ -27,7 +27,7 @@ namespace contextvars::inline v0::python {
 /// Precondition: the GIL is held when it is made and when it ends; it may be released in between,
 /// as by `py::call_guard<call_scope, py::gil_scoped_release>` (in this order). Lives on the stack of
 /// one thread, and ends before what was entered around it. Never across a co_await.
-/// Cost: nothing is allocated, counted or locked where nothing is set; else one Python object, and
+/// Cost: nothing is allocated or locked where nothing is set; else one Python object, and
 /// what Python's own ContextVar.set() costs.
 /// Threads: as the Python code that calls.
 /// From: Python, where a function runs in the context of its caller.

@@ -23,8 +23,13 @@ namespace contextvars::inline v0::python {
 /// a TypeError. Throws: also pybind11::error_already_set.
 template <class T>
 void expose(pybind11::module_& module, const char* attribute, const ContextVar<T>& variable) {
-    const auto to_python = [](const T& value) {
-        return pybind11::cast(value, pybind11::return_value_policy::copy).release().ptr();
+    const auto to_python = [](const T& value) -> PyObject* {
+        try {
+            return pybind11::cast(value, pybind11::return_value_policy::copy).release().ptr();
+        } catch (pybind11::error_already_set& error) {
+            error.restore();
+            return nullptr;
+        }
     };
     const auto from_python = [](PyObject* object) -> std::optional<T> {
         try {
