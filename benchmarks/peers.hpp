@@ -270,31 +270,13 @@ private:
 
 // ---- peers
 
-/// A map that contexts share, and that is copied where it is changed while it is shared.
-template <class T, class Map>
-class copy_on_write : public numbered {
+/// What peers share that keep the current context in the thread, and capture it by copying it.
+template <class Context>
+class kept_in_thread {
 public:
-    using token = std::optional<T>;
-    using context = std::shared_ptr<const Map>;
+    using context = Context;
 
-    explicit copy_on_write(std::size_t bound) : numbered(bound) {
-        for (std::size_t i = 0; i != bound; ++i)
-            set(i, some<T>());
-    }
-
-    static const T& get(variable which) { return (*current_)->find(which)->second; }
-    static bool has(variable which) { return (*current_)->find(which) != (*current_)->end(); }
-    static token set(variable which, const T& value) {
-        const auto [place, missing] = own().try_emplace(which, value);
-        return missing ? token() : token(std::exchange(place->second, value));
-    }
-    static void reset(variable which, token& token) {
-        Map& map = own();
-        if (token.has_value())
-            map.find(which)->second = *std::move(token);
-        else
-            map.erase(which);
-    }
+    explicit kept_in_thread(context first) : context_(std::move(first)) {}
 
     static context capture() { return *current_; }
     template <class F>
@@ -315,7 +297,46 @@ public:
         };
     }
 
+protected:
+    // A pointer, since a thread_local with a destructor takes a call to get at.
+    static inline constinit thread_local context* current_ = nullptr;
+
 private:
+    context context_;
+    redirected<context> entered_{current_, &context_};
+};
+
+/// A map that contexts share, and that is copied where it is changed while it is shared.
+template <class T, class Map>
+class copy_on_write : public numbered, public kept_in_thread<std::shared_ptr<const Map>> {
+    using base = kept_in_thread<std::shared_ptr<const Map>>;
+
+public:
+    using token = std::optional<T>;
+    using typename base::context;
+
+    explicit copy_on_write(std::size_t bound) : numbered(bound), base(std::make_shared<Map>()) {
+        for (std::size_t i = 0; i != bound; ++i)
+            set(i, some<T>());
+    }
+
+    static const T& get(variable which) { return (*current_)->find(which)->second; }
+    static bool has(variable which) { return (*current_)->find(which) != (*current_)->end(); }
+    static token set(variable which, const T& value) {
+        const auto [place, missing] = own().try_emplace(which, value);
+        return missing ? token() : token(std::exchange(place->second, value));
+    }
+    static void reset(variable which, token& token) {
+        Map& map = own();
+        if (token.has_value())
+            map.find(which)->second = *std::move(token);
+        else
+            map.erase(which);
+    }
+
+private:
+    using base::current_;
+
     /// The current map, for oneself.
     static Map& own() {
         context& current = *current_;
@@ -325,12 +346,6 @@ private:
             std::atomic_thread_fence(std::memory_order_acquire); // of who had it too
         return const_cast<Map&>(*current);                       // made as a Map that is not const
     }
-
-    // A pointer, since a thread_local with a destructor takes a call to get at.
-    static inline constinit thread_local context* current_ = nullptr;
-
-    context context_ = std::make_shared<Map>();
-    redirected<context> entered_{current_, &context_};
 };
 
 template <class T>
@@ -351,13 +366,15 @@ public:
 
 /// A map of values of any type, copied whenever it is captured.
 template <class T>
-class unordered_map_of_any : public numbered {
+class unordered_map_of_any : public numbered,
+                             public kept_in_thread<std::unordered_map<std::size_t, std::any>> {
+    using base = kept_in_thread<std::unordered_map<std::size_t, std::any>>;
+
 public:
     static constexpr const char* name = "unordered_map of any";
     using token = std::any;
-    using context = std::unordered_map<std::size_t, std::any>;
 
-    explicit unordered_map_of_any(std::size_t bound) : numbered(bound) {
+    explicit unordered_map_of_any(std::size_t bound) : numbered(bound), base({}) {
         for (std::size_t i = 0; i != bound; ++i)
             set(i, some<T>());
     }
@@ -376,30 +393,8 @@ public:
             current_->erase(which);
     }
 
-    static context capture() { return *current_; }
-    template <class F>
-    static void run(context& context, F f) {
-        const redirected entered(current_, &context);
-        f();
-    }
-    template <class F>
-    static void run_copy(F f) {
-        context copy = capture();
-        run(copy, f);
-    }
-    template <class F>
-    static auto bind(F f) {
-        return [captured = capture(), f] {
-            context copy = captured;
-            run(copy, f);
-        };
-    }
-
 private:
-    static inline constinit thread_local context* current_ = nullptr;
-
-    context context_;
-    redirected<context> entered_{current_, &context_};
+    using base::current_;
 };
 
 #if defined(BENCHMARK_CPYTHON)
