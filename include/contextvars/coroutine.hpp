@@ -75,10 +75,9 @@ public:
     template <class Promise>
     auto await_suspend(std::coroutine_handle<Promise> coroutine) {
         promise_flow& state = *state_;
-        state.suspend();
         using result = decltype(awaiter_.await_suspend(coroutine));
         try {
-            const ext::copy_scope scope(state.flow->copy());
+            const ext::suspension scope(*state.flow);
             return static_cast<result>(awaiter_.await_suspend(coroutine));
         } catch (...) {
             // The coroutine goes on with the exception, in its own context.

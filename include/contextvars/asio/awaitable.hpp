@@ -167,7 +167,7 @@ struct operation_in_flow {
     template <class Token>
         requires(!std::is_pointer_v<std::decay_t<Token>>)
     decltype(auto) operator()(Token&& token) {
-        const ext::copy_scope scope(flow->copy());
+        const ext::suspension scope(*flow);
         return std::move(operation)(std::forward<Token>(token));
     }
 };
@@ -303,8 +303,7 @@ private:
             asio_thread& stack = *self.attached_thread_;
             const asio_frame_base* const caller = &self;
             self.push(other);
-            self.flow_->suspend();
-            const ext::copy_scope scope(self.flow_->copy());
+            const ext::suspension scope(*self.flow_);
             try {
                 do
                     access::top(stack)->resume();
@@ -334,11 +333,8 @@ private:
         operation_awaiter& operator=(const operation_awaiter&) = delete;
 
         bool await_ready() const noexcept { return false; }
-        void await_suspend(std::coroutine_handle<> handle) {
-            self_.flow_->suspend();
-            // Registers the initiation, which Asio calls once the coroutine is suspended.
-            inner_.await_suspend(handle);
-        }
+        // Registers the initiation, which Asio calls once the coroutine is suspended; with it, the flow is.
+        void await_suspend(std::coroutine_handle<> handle) { inner_.await_suspend(handle); }
         decltype(auto) await_resume() {
             self_.resume_flow();
             return inner_.await_resume();

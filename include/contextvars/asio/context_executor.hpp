@@ -23,6 +23,7 @@
 #include CONTEXTVARS_ASIO_HEADER(strand.hpp)
 #include CONTEXTVARS_ASIO_HEADER(thread_pool.hpp)
 
+#include <atomic>
 #include <concepts>
 #include <type_traits>
 #include <utility>
@@ -60,6 +61,14 @@ public:
     template <class G>
     once(ext::snapshot captured, G&& function)
         : captured_(std::move(captured)), function_(std::forward<G>(function)) {}
+
+    // Member by member, with the compiler kept from merging the two: Asio moves it as soon as it is
+    // made, and one wide load just after two narrow stores waits for both to reach the cache.
+    once(once&& other) noexcept(std::is_nothrow_move_constructible_v<F>)
+        : captured_(std::move(other.captured_)),
+          function_(
+              (std::atomic_signal_fence(std::memory_order_acq_rel), std::move(other.function_))) {}
+    once(const once&) = default;
 
     void operator()() {
         const ext::copy_scope scope(std::move(captured_));

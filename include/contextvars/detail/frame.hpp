@@ -48,6 +48,17 @@ inline map* pop(const frame& frame) noexcept {
     return last;
 }
 
+/// Puts `next` in the place of `frame`, which is left; the current map is to be set.
+/// Returns: the map that was current in the frame last.
+inline map* replace(const frame& frame, detail::frame& next) noexcept {
+    if (top_frame() != &frame) [[unlikely]]
+        report_left_out_of_order(frame);
+    next.previous = frame.previous;
+    next.previous_map = frame.previous_map;
+    set_top_frame(&next);
+    return current_map();
+}
+
 /// Enters a Context for as long as it lives. Its members are in context.hpp.
 class entry {
 public:
@@ -106,6 +117,8 @@ public:
     map* get() const noexcept { return map_; }
     map* take() noexcept { return std::exchange(map_, empty_map()); }
     static pinned_map adopt(map* map) noexcept { return pinned_map(map); }
+    /// Precondition: it holds the empty map.
+    void emplace(map* map) noexcept { map_ = map; }
 
 private:
     explicit pinned_map(map* map) noexcept : map_(map) {}

@@ -65,7 +65,7 @@ public:
         detail::map* last = detail::pop(frame_);
         running_ = false;
         if (reserved_ == nullptr) [[likely]]
-            map_ = snapshot::adopt(last);
+            map_.emplace(last);
         else
             suspend_reserved(last);
     }
@@ -85,6 +85,8 @@ private:
     snapshot map_; // while suspended; with a reserved Context, the empty one
     Context* reserved_ = nullptr;
     bool running_ = false;
+
+    friend class suspension;
 };
 
 /// Resumes a flow for as long as it lives.
@@ -97,6 +99,39 @@ public:
 
 private:
     flow& flow_;
+};
+
+/// Suspends a flow, and runs what follows with the bindings it has, for as long as it lives: for what
+/// may give the flow to another thread and goes on itself, such as the initiation of an operation.
+/// What is set here is seen by nobody else.
+/// Precondition: the flow runs on this thread. It is not used after the constructor.
+class suspension {
+public:
+    explicit suspension(flow& flow) noexcept {
+        detail::map* last = detail::replace(flow.frame_, frame_);
+        flow.running_ = false;
+        if (flow.reserved_ != nullptr) [[unlikely]] {
+            flow.suspend_reserved(last);
+            last = flow.copy_reserved().take();
+        } else {
+            flow.map_.emplace(last);
+            // Often the flow was resumed in a copy of its own bindings, which still is here below.
+            if (last == frame_.previous_map)
+                frame_.published = last;
+            else
+                last = flow.copy().take();
+        }
+        detail::set_current_map(last);
+    }
+    suspension(const suspension&) = delete;
+    suspension& operator=(const suspension&) = delete;
+    ~suspension() {
+        if (detail::map* last = detail::pop(frame_); last != frame_.published)
+            snapshot::adopt(last);
+    }
+
+private:
+    detail::frame frame_;
 };
 
 /// Runs what follows in what was captured, for as long as it lives.
