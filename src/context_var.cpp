@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// set and reset where the inline paths of detail/variable.hpp do not apply. Each validates, makes
-// ready what can fail, then commits; the value that was replaced is given to the token or destroyed
-// after that.
+// set and reset where the inline paths of detail/variable.hpp do not apply (see set_and_reset.hpp).
 //
 // A map's writer. The inline paths replace the value of a variable that is bound in the table, and
 // ask one question: is `writer` of the current map other than 0 (set), or what the token remembers
@@ -17,6 +15,7 @@
 #include "map.hpp"
 #include "print.hpp"
 #include "registry.hpp"
+#include "set_and_reset.hpp"
 #include "thread_state.hpp"
 
 #include <contextvars/context_var.hpp>
@@ -47,58 +46,43 @@ map* own_current_map(frame& frame) {
     return made;
 }
 
-cell& own_place_for(frame& frame, key_type key) { return place_for(own_current_map(frame), key); }
+/// The thread's, for bind_in and unbind_in.
+template <frame& top()>
+struct thread_current {
+    static map* bindings() noexcept { return current_map(); }
+    static bool is_own(const map& map) noexcept { return map.writer != 0; }
+    static bool is_own_of(const map& map, identity_type context) noexcept {
+        return map.writer == context;
+    }
+    static bool is(identity_type context) noexcept {
+        const frame* frame = top_frame();
+        return frame != nullptr && frame->identity == context;
+    }
+    static identity_type context_of(const map& map) noexcept { return map.writer; }
+    static cell& own_place_for(key_type key) { return place_for(own_current_map(top()), key); }
+    static void share_old_value(const undo& undo) noexcept {
+        if (in_node(undo.key))
+            share_own_node(node_of(undo.old_value));
+    }
+    static constexpr auto place_at_once = detail::place_at_once;
+    static constexpr auto put = detail::put;
+    static constexpr auto remove = detail::remove;
+};
 
-} // namespace
-
-namespace {
+/// Where there is one, as is() has found.
+frame& entered_frame() noexcept { return *top_frame(); }
 
 // Apart, so that the cases before them save no registers.
 [[gnu::noinline]] void bind_with_care(const variable& variable, word value, undo& undo) {
-    const key_type key = variable.bound_key();
-    map* map = current_map();
-    cell* place = map->writer != 0 ? place_at_once(*map, key) : nullptr;
-    if (place == nullptr) {
-        place = &own_place_for(current_frame(), key);
-        map = current_map();
-    }
-    const replaced before = put(*map, *place, key, value);
-    undo.key = key;
-    undo.context = map->writer;
-    undo.old_value = before.value;
-    undo.state = before.had_value ? undo_state::restores : undo_state::removes;
+    bind_in(thread_current<current_frame>{}, variable.bound_key(), value, undo);
 }
 
 [[gnu::noinline]] reset_result unbind_with_care(key_type key, undo& undo) noexcept {
-    if (undo.used())
-        return reset_result::used;
-    if (undo.key != key)
-        return reset_result::wrong_variable;
-    map* map = current_map();
-    cell* place = map->writer == undo.context ? place_at_once(*map, key) : nullptr;
-    if (place == nullptr) {
-        frame* frame = top_frame();
-        if (frame == nullptr || frame->identity != undo.context)
-            return reset_result::wrong_context;
-        try {
-            place = &own_place_for(*frame, key);
-            map = current_map();
-        } catch (const std::bad_alloc&) {
-            return reset_result::no_memory;
-        }
-    }
     replaced before{};
-    if (undo.state == undo_state::restores) {
-        if (in_node(key))
-            share_own_node(node_of(undo.old_value)); // the token goes on showing it
-        before = put(*map, *place, key, undo.old_value);
-    } else if (place->key == key) {
-        before = remove(*map, *place);
-    }
-    undo.state = undo.had_value() ? undo_state::used_after_value : undo_state::used;
+    const reset_result result = unbind_in(thread_current<entered_frame>{}, key, undo, before);
     if (before.had_value && in_node(key))
         release_node(node_of(before.value));
-    return reset_result::ok;
+    return result;
 }
 
 } // namespace

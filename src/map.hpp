@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// The operations on maps that are compiled once. See map.cpp for the structure.
+// The operations on the core's maps. They are compiled once, but for what is inline here.
 #ifndef CONTEXTVARS_SRC_MAP_HPP
 #define CONTEXTVARS_SRC_MAP_HPP
+
+#include "map_operations.hpp"
 
 #include <contextvars/detail/map.hpp>
 #include <contextvars/detail/value.hpp>
@@ -11,8 +13,6 @@
 #include <cstdint>
 
 namespace contextvars::inline v0::detail {
-
-constexpr bool in_node(key_type key) noexcept { return (key & 1) != 0; }
 
 /// Takes a reference. Never fails.
 map* share(map* map) noexcept;
@@ -34,39 +34,22 @@ inline bool unshared(const map& map) noexcept {
 /// `gives` says so. Throws: std::bad_alloc; then it has taken none.
 map* clone(map* shared, bool gives);
 
-inline bool may_be_shared(const std::atomic<std::uint32_t>& references) noexcept {
-    return references.load(std::memory_order_acquire) != 1;
-}
+/// As much of the core's policy as is needed outside map.cpp.
+struct atomic_counts {
+    template <class Block>
+    static bool may_be_shared(const Block& block) noexcept {
+        return block.references.load(std::memory_order_acquire) != 1;
+    }
+    static bool may_be_shared(void* node, std::uint32_t shift) noexcept {
+        const auto& references = shift == 0 ? static_cast<leaf*>(node)->references
+                                            : static_cast<branch*>(node)->references;
+        return references.load(std::memory_order_acquire) != 1;
+    }
+};
 
-inline std::uint32_t way_at(std::uint32_t id, std::uint32_t shift) noexcept {
-    return (id >> shift) % (shift == 0 ? leaf::ways : branch::ways);
-}
-
-inline std::atomic<std::uint32_t>& references_of(void* node, std::uint32_t shift) noexcept {
-    return shift == 0 ? static_cast<leaf*>(node)->references
-                      : static_cast<branch*>(node)->references;
-}
-
-/// Where `key` is bound in the trie, if no other map has a part of the way there; else nullptr.
 /// Precondition: the map has a writer.
 inline cell* own_far_place(map& map, key_type key) noexcept {
-    const overflow* rest = map.rest;
-    const std::uint32_t id = id_of(key);
-    if (rest == nullptr || may_be_shared(rest->references) || !rest->reaches(id))
-        return nullptr;
-    void* node = rest->root;
-    std::uint64_t borrowed = rest->root_borrowed;
-    for (std::uint32_t shift = rest->shift;; shift = shift_below(shift)) {
-        if (node == nullptr || (borrowed & 1) != 0 || may_be_shared(references_of(node, shift)))
-            return nullptr;
-        if (shift == 0)
-            break;
-        const auto* parent = static_cast<branch*>(node);
-        borrowed = parent->borrowed >> way_at(id, shift);
-        node = parent->children[way_at(id, shift)];
-    }
-    cell& place = static_cast<leaf*>(node)->cells[way_at(id, 0)];
-    return place.key == key ? &place : nullptr;
+    return own_far_place<atomic_counts>(map, key);
 }
 
 /// Where `key` is bound, or in the table may be, if that cell can be written at once; else nullptr.
@@ -80,10 +63,6 @@ cell& place_for(map* current, key_type key);
 
 /// Binds, in the cell that place_for returned for it. Returns: the value before, to be released
 /// by the caller if had_value.
-struct replaced {
-    word value;
-    bool had_value;
-};
 replaced put(map& map, cell& place, key_type key, const word& value) noexcept;
 
 /// Removes, likewise. Returns: the value, to be released by the caller.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // As much of a map as the inline lookup must see: its head and the cells that follow it. What the
-// structure is, and why, is told in src/map.cpp.
+// structure is, and why, is told in docs/storage.md and src/map_operations.hpp.
 #ifndef CONTEXTVARS_DETAIL_MAP_HPP
 #define CONTEXTVARS_DETAIL_MAP_HPP
 
@@ -43,7 +43,7 @@ struct cell {
 };
 
 // The trie on ids, of what finds its place in the table taken. In each part, a bit of `borrowed` says
-// that what the entry points to belongs to the base of the map (see src/map.cpp).
+// that what the entry points to belongs to the base of the map (see src/map_operations.hpp).
 
 struct leaf {
     static constexpr std::uint32_t ways = 16;

@@ -96,7 +96,8 @@ struct undo {
 CONTEXTVARS_EXPORT void bind_anyhow(const variable& variable, word value, undo& undo);
 [[nodiscard]] CONTEXTVARS_EXPORT reset_result unbind_anyhow(key_type key, undo& undo) noexcept;
 
-// Where values are in nodes, and the map has a rest, the node may be borrowed: see src/map.cpp.
+// Where values are in nodes, and the map has a rest, the node may be borrowed: see
+// src/map_operations.hpp.
 
 /// Binds `variable` to `value` in the current context, which takes the value over.
 /// Fills in `undo` where it is to stay: copied from a result, it would be read by wide loads just

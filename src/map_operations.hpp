@@ -1,0 +1,586 @@
+// SPDX-License-Identifier: MIT
+//
+// The operations on maps, for whoever counts blocks and values in a way of his own: the core, with
+// atomic counts (map.cpp), and the extension module, whose blocks are objects of Python.
+//
+// A binding is in one place: its cell of the table, its cell of the trie, or the list of dead ones.
+// Its value is in the cell, or in a counted node that the cell points to.
+//
+// One reference: the map's holder changes it in place. More: it is frozen, and who wants to change it
+// clones it first. The trie's nodes are counted too, and part one path at a time. A clone shares the
+// values' nodes by counting them or, where none of them has a destructor, by borrowing them from the
+// map it was made of, which it then keeps alive (`base`).
+//
+// Failure. Everything that can fail (cloning, growing, parting) leaves the same bindings in a
+// different shape, and is done first; what changes a binding is done last and cannot fail. No
+// user code runs in this file but the values' destructors, and those only in release(), on what
+// nobody can reach any more.
+#ifndef CONTEXTVARS_SRC_MAP_OPERATIONS_HPP
+#define CONTEXTVARS_SRC_MAP_OPERATIONS_HPP
+
+#include <contextvars/detail/map.hpp>
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+namespace contextvars::inline v0::detail {
+
+constexpr bool in_node(key_type key) noexcept { return (key & 1) != 0; }
+
+inline constexpr std::uint32_t smallest_capacity = 4;
+inline constexpr std::uint32_t most_bases = 16;
+inline constexpr std::uint32_t copied_by_hand = 16; // cells
+
+inline std::uint32_t capacity_of(const map& map) noexcept { return (map.reach >> 4) + 1; }
+
+inline cell* cells_of(map& map) noexcept { return reinterpret_cast<cell*>(&map + 1); }
+inline const cell* cells_of(const map& map) noexcept {
+    return reinterpret_cast<const cell*>(&map + 1);
+}
+
+inline std::uint32_t way_at(std::uint32_t id, std::uint32_t shift) noexcept {
+    return (id >> shift) % (shift == 0 ? leaf::ways : branch::ways);
+}
+
+/// The library's memcpy, which uses the widest registers there are. Compilers, if they can bound the
+/// size, make `rep movs` of it, which takes longer to start than the whole copy takes.
+inline void copy_bytes(void* to, const void* from, std::size_t bytes) noexcept {
+    __asm__("" : "+r"(bytes));
+    std::memcpy(to, from, bytes);
+}
+
+/// Copies a table; a small one by hand, in steps of four cells (every capacity is a multiple).
+[[gnu::always_inline]] inline void copy_cells(map& to, const map& from) noexcept {
+    if (capacity_of(from) > copied_by_hand)
+        return copy_bytes(cells_of(to), cells_of(from), capacity_of(from) * sizeof(cell));
+    cell* cells = cells_of(to);
+    const cell* source = cells_of(from);
+    const cell* const end = source + capacity_of(from);
+    do {
+        std::memcpy(cells, source, 4 * sizeof(cell));
+        cells += 4;
+        source += 4;
+    } while (source != end);
+}
+
+inline leaf::leaf(const leaf& old) noexcept { copy_bytes(&cells, &old.cells, sizeof cells); }
+inline branch::branch(const branch& old) noexcept {
+    copy_bytes(&children, &old.children, sizeof children);
+}
+
+/// One binding of a variable that is gone. Immutable; lists share their tails.
+struct dead_binding {
+    std::atomic<std::uint32_t> references{1};
+    cell bound;
+    dead_binding* next;
+};
+
+inline std::size_t index_of(const map& map, const cell& place) noexcept {
+    return static_cast<std::size_t>(&place - cells_of(map));
+}
+
+inline bool is_flat(const map& map, const cell& place) noexcept {
+    return &place >= cells_of(map) && &place < cells_of(map) + capacity_of(map);
+}
+
+inline bool borrows(const map& map, std::size_t index) noexcept {
+    return map.rest != nullptr && (map.rest->borrowed >> index & 1) != 0;
+}
+
+/// The leaf at an id that is bound in the trie.
+inline leaf& leaf_at(const overflow& rest, std::uint32_t id) noexcept {
+    void* node = rest.root;
+    for (std::uint32_t shift = rest.shift; shift != 0; shift = shift_below(shift))
+        node = static_cast<branch*>(node)->children[way_at(id, shift)];
+    return *static_cast<leaf*>(node);
+}
+
+/// What put and remove found in the cell, to be released by the caller if had_value.
+struct replaced {
+    word value;
+    bool had_value;
+};
+
+/// Where `key` is bound in the trie, if no other map has a part of the way there; else nullptr.
+/// Precondition: the map is unshared.
+template <class Counts>
+inline cell* own_far_place(map& map, key_type key) noexcept {
+    const overflow* rest = map.rest;
+    const std::uint32_t id = id_of(key);
+    if (rest == nullptr || Counts::may_be_shared(*rest) || !rest->reaches(id))
+        return nullptr;
+    void* node = rest->root;
+    std::uint64_t borrowed = rest->root_borrowed;
+    for (std::uint32_t shift = rest->shift;; shift = shift_below(shift)) {
+        if (node == nullptr || (borrowed & 1) != 0 || Counts::may_be_shared(node, shift))
+            return nullptr;
+        if (shift == 0)
+            break;
+        const auto* parent = static_cast<branch*>(node);
+        borrowed = parent->borrowed >> way_at(id, shift);
+        node = parent->children[way_at(id, shift)];
+    }
+    cell& place = static_cast<leaf*>(node)->cells[way_at(id, 0)];
+    return place.key == key ? &place : nullptr;
+}
+
+/// A policy has these static members. A block is a map, an overflow, a branch, a leaf or a
+/// dead_binding.
+///   largest_capacity           of a table
+///   has_nodes                  values may be in nodes, which a clone may borrow
+///   outlives_variables         a map may bind a variable that is gone
+///   allocate_table(capacity)   room for a map. Throws: std::bad_alloc
+///   deallocate_table(memory, capacity)
+///   make<T>(args…)             any other block. Throws: std::bad_alloc
+///   unmake(block)              frees the memory of a block that has one reference or none
+///   add_reference(block), may_be_shared(block), may_be_shared(part of a trie, shift)
+///   drop_reference(block)      returns whether the caller must destroy it
+///   is_counted(map)            whether there may be values in the table that are counted
+///   share_value(cell), release_value(cell), is_observed(value)
+template <class Policy>
+struct map_operations {
+    static map* allocate_map(std::uint32_t capacity) {
+        void* memory = Policy::allocate_table(capacity);
+        auto* made = ::new (memory) map{(capacity - 1) << 4, 0, 1, 0, 0, nullptr, 0};
+        std::memset(cells_of(*made), 0, capacity * sizeof(cell));
+        return made;
+    }
+
+    static void deallocate_map(map* map) noexcept {
+        Policy::deallocate_table(map, capacity_of(*map));
+    }
+
+    // Parts of the trie are made and parted on the way down to a place that will be written; both
+    // leave the bindings the same.
+
+    static void share_trie(void* node, std::uint32_t shift) noexcept {
+        if (node == nullptr)
+            return;
+        if (shift == 0)
+            Policy::add_reference(*static_cast<leaf*>(node));
+        else
+            Policy::add_reference(*static_cast<branch*>(node));
+    }
+
+    static void release_trie(void* node, std::uint32_t shift) noexcept {
+        if (node == nullptr)
+            return;
+        if (shift == 0) {
+            auto* last = static_cast<leaf*>(node);
+            if (!Policy::drop_reference(*last))
+                return;
+            for (std::uint32_t i = 0; i != leaf::ways; ++i)
+                if ((last->borrowed >> i & 1) == 0)
+                    Policy::release_value(last->cells[i]);
+            Policy::unmake(last);
+        } else {
+            auto* last = static_cast<branch*>(node);
+            if (!Policy::drop_reference(*last))
+                return;
+            for (std::uint64_t own = ~last->borrowed; own != 0; own &= own - 1)
+                release_trie(last->children[static_cast<std::size_t>(std::countr_zero(own))],
+                             shift_below(shift));
+            Policy::unmake(last);
+        }
+    }
+
+    /// A copy of a part that is shared or borrowed: counts what is in it, or borrows that too.
+    static leaf* copy_of(const leaf& old, bool lent) {
+        auto* made = Policy::template make<leaf>(old);
+        for (std::uint32_t i = 0; i != leaf::ways; ++i)
+            if (lent)
+                made->borrowed |= std::uint32_t{in_node(made->cells[i].key)} << i;
+            else
+                Policy::share_value(made->cells[i]);
+        return made;
+    }
+    static branch* copy_of(const branch& old, std::uint32_t shift, bool lent) {
+        auto* made = Policy::template make<branch>(old);
+        if (lent) {
+            made->solid = false;
+            made->borrowed = ~std::uint64_t{0};
+        } else {
+            for (void* child : made->children)
+                share_trie(child, shift_below(shift));
+        }
+        return made;
+    }
+
+    /// Makes `node` one that only its holder has, with the same bindings; makes it if it is nullptr.
+    /// It is borrowed if `borrowed` has this bit, which is then cleared.
+    static void part_trie(void*& node, std::uint32_t shift, std::uint64_t& borrowed,
+                          std::uint64_t bit) {
+        const bool lent = (borrowed & bit) != 0;
+        void* const old = node;
+        if (old == nullptr)
+            node = shift == 0 ? static_cast<void*>(Policy::template make<leaf>())
+                              : Policy::template make<branch>();
+        else if (lent || Policy::may_be_shared(old, shift))
+            node = shift == 0 ? static_cast<void*>(copy_of(*static_cast<leaf*>(old), lent))
+                              : copy_of(*static_cast<branch*>(old), shift, lent);
+        else
+            return;
+        borrowed &= ~bit;
+        if (!lent)
+            release_trie(old, shift);
+    }
+
+    /// Returns: a reference to a part of a trie, or to a copy of it with nothing borrowed in it.
+    /// (What is counted by several may not borrow, since each has bases of its own.)
+    static void* solid(void* node, std::uint32_t shift) {
+        if (node == nullptr)
+            return nullptr;
+        if (shift == 0) {
+            auto* old = static_cast<leaf*>(node);
+            if (old->borrowed != 0)
+                return copy_of(*old, false);
+        } else if (auto* old = static_cast<branch*>(node); !old->solid) {
+            auto* made = Policy::template make<branch>();
+            try {
+                for (std::uint32_t i = 0; i != branch::ways; ++i)
+                    made->children[i] = solid(old->children[i], shift_below(shift));
+            } catch (...) {
+                release_trie(made, shift);
+                throw;
+            }
+            return made;
+        }
+        share_trie(node, shift);
+        return node;
+    }
+
+    static void release_dead(dead_binding* list) noexcept {
+        while (list != nullptr && Policy::drop_reference(*list)) {
+            dead_binding* next = list->next;
+            Policy::release_value(list->bound);
+            Policy::unmake(list);
+            list = next;
+        }
+    }
+
+    static dead_binding* share_dead(dead_binding* list) noexcept {
+        if (list != nullptr)
+            Policy::add_reference(*list);
+        return list;
+    }
+
+    /// The cell at an id that the root reaches, on a path that only this rest has.
+    static cell& parted_place_of(overflow& rest, std::uint32_t id) {
+        part_trie(rest.root, rest.shift, rest.root_borrowed, 1);
+        void* node = rest.root;
+        for (std::uint32_t shift = rest.shift; shift != 0; shift = shift_below(shift)) {
+            auto& parent = *static_cast<branch*>(node);
+            const std::uint32_t way = way_at(id, shift);
+            part_trie(parent.children[way], shift_below(shift), parent.borrowed,
+                      std::uint64_t{1} << way);
+            node = parent.children[way];
+        }
+        return static_cast<leaf*>(node)->cells[way_at(id, 0)];
+    }
+
+    [[gnu::noinline]] static void release_overflow(overflow* rest) noexcept {
+        if (rest == nullptr || !Policy::drop_reference(*rest))
+            return;
+        if (rest->root_borrowed == 0)
+            release_trie(rest->root, rest->shift);
+        release_dead(rest->dead);
+        if (rest->base != nullptr)
+            release(rest->base);
+        Policy::unmake(rest);
+    }
+
+    /// Gives a cell that binds a node a reference of its own to it, if it borrows it.
+    [[gnu::noinline]] static void own(map& map, const cell& place) noexcept {
+        if (map.rest == nullptr || map.rest->base == nullptr)
+            return;
+        const auto take = [&place](auto& borrowed, std::size_t index) {
+            if ((borrowed >> index & 1) == 0)
+                return;
+            Policy::share_value(place);
+            borrowed &= ~(std::remove_reference_t<decltype(borrowed)>{1} << index);
+        };
+        if (is_flat(map, place))
+            take(map.rest->borrowed, index_of(map, place));
+        else
+            take(leaf_at(*map.rest, id_of(place.key)).borrowed, way_at(id_of(place.key), 0));
+    }
+
+    /// Counts a value in a node, which came to a cell or goes.
+    [[gnu::noinline]] static void count_node(map& map, const cell& place, const word& value,
+                                             bool came) noexcept {
+        const int change = came ? 1 : -1;
+        const bool observed = Policy::is_observed(value);
+        if (!is_flat(map, place)) {
+            map.rest->observed += static_cast<std::uint32_t>(observed ? change : 0);
+            return;
+        }
+        map.nodes = static_cast<std::uint16_t>(map.nodes + change);
+        map.observed = static_cast<std::uint16_t>(map.observed + (observed ? change : 0));
+    }
+
+    [[gnu::noinline]] static overflow& parted_rest(map& map) {
+        if (map.rest == nullptr) {
+            map.rest = Policy::template make<overflow>();
+        } else if (overflow* old = map.rest; Policy::may_be_shared(*old)) {
+            auto* made = Policy::template make<overflow>(1U, old->shift, old->root, old->dead,
+                                                         old->observed);
+            share_trie(made->root, made->shift);
+            share_dead(made->dead);
+            map.rest = made;
+            release_overflow(old);
+        }
+        return *map.rest;
+    }
+
+    /// The place of `key` in the trie, which is made, parted and raised as needed.
+    static cell& parted_far_place(map& map, key_type key) {
+        overflow* rest = &parted_rest(map);
+        while (!rest->reaches(id_of(key))) {
+            // Root and shift must change at once, so they change with the object that holds them.
+            branch* above = nullptr;
+            if (rest->root != nullptr) {
+                above = Policy::template make<branch>();
+                above->children[0] = rest->root;
+                above->borrowed = rest->root_borrowed;
+                above->solid = rest->base == nullptr;
+            }
+            overflow* raised = nullptr;
+            try {
+                raised = Policy::template make<overflow>(
+                    1U, rest->shift == 0 ? 4 : rest->shift + 6, static_cast<void*>(above),
+                    rest->dead, rest->observed, rest->depth, rest->base, rest->borrowed);
+            } catch (...) {
+                if (above != nullptr)
+                    Policy::unmake(above);
+                throw;
+            }
+            std::atomic_signal_fence(std::memory_order_release);
+            map.rest = raised;
+            Policy::unmake(std::exchange(rest, raised));
+        }
+        return parted_place_of(*rest, id_of(key));
+    }
+
+    /// A map of twice the capacity, with the same bindings: no two meet that did not meet before.
+    /// Takes over what the old one holds, but for its memory.
+    static map* grown(map* old) {
+        map* made = allocate_map(2 * capacity_of(*old));
+        made->size = old->size;
+        made->nodes = old->nodes;
+        made->observed = old->observed;
+        made->rest = old->rest;
+        made->writer = old->writer;
+        std::uint64_t borrowed = 0;
+        const cell* cells = cells_of(*old);
+        for (std::uint32_t i = 0; i != capacity_of(*old); ++i)
+            if (cells[i].key != no_key) {
+                cell& place = made->place_of(cells[i].key);
+                place = cells[i];
+                borrowed |= std::uint64_t{borrows(*old, i)} << index_of(*made, place);
+            }
+        if (made->rest != nullptr && made->rest->base != nullptr)
+            made->rest->borrowed = borrowed;
+        return made;
+    }
+
+    /// Drops what a map holds, apart from its memory. Not inlined, so that release() of a map of
+    /// small values saves no registers.
+    [[gnu::noinline]] static void release_what_is_counted(map& map) noexcept {
+        const std::uint64_t borrowed = map.rest != nullptr ? map.rest->borrowed : 0;
+        int owned = map.nodes - (borrowed != 0 ? std::popcount(borrowed) : 0);
+        for (std::uint32_t i = 0; owned != 0; ++i)
+            if (const cell& cell = cells_of(map)[i];
+                in_node(cell.key) && (borrowed >> i & 1) == 0) {
+                Policy::release_value(cell);
+                --owned;
+            }
+        release_overflow(map.rest);
+    }
+
+    /// Drops a reference. The last destroys the values, whose destructors may call anything here.
+    static void release(map* map) noexcept {
+        if (map == empty_map() || !Policy::drop_reference(*map))
+            return;
+        if (map->nodes != 0 || map->rest != nullptr)
+            release_what_is_counted(*map);
+        deallocate_map(map);
+    }
+
+    /// Whether a clone may leave nodes and trie to the map it is made of, and keep that alive
+    /// instead: no value in it has a destructor, so nobody notices. Bases have bases, but not for
+    /// ever.
+    static bool may_lend(const map& map) noexcept {
+        if (!Policy::has_nodes)
+            return false;
+        if (map.rest == nullptr)
+            return map.nodes > 1 && map.observed == 0;
+        return (map.nodes > 1 || map.rest->root != nullptr) && map.observed == 0 &&
+               map.rest->observed == 0 && map.rest->depth < most_bases;
+    }
+
+    /// The rest of a clone of `old`, which shares the nodes that are not borrowed. Throws.
+    static overflow* rest_of_clone(map* old, bool lent) {
+        overflow* rest = old->rest;
+        if (lent) {
+            auto* made = Policy::template make<overflow>();
+            made->base = old;
+            made->depth = 1;
+            if (rest != nullptr) {
+                made->depth = rest->depth + 1;
+                made->shift = rest->shift;
+                made->root = rest->root;
+                made->root_borrowed = 1;
+                made->dead = share_dead(rest->dead);
+            }
+            return made;
+        }
+        if (rest == nullptr)
+            return nullptr;
+        if (rest->base == nullptr) {
+            Policy::add_reference(*rest);
+            return rest;
+        }
+        if (rest->root == nullptr && rest->dead == nullptr)
+            return nullptr;
+        auto* made = Policy::template make<overflow>();
+        try {
+            made->shift = rest->shift;
+            made->root = solid(rest->root, rest->shift);
+        } catch (...) {
+            Policy::unmake(made);
+            throw;
+        }
+        made->observed = rest->observed;
+        made->dead = share_dead(rest->dead);
+        return made;
+    }
+
+    /// Returns: a map with the same bindings and one reference. Takes over a reference to `old` if
+    /// `gives` says so. Throws: std::bad_alloc; then it has taken none.
+    static map* clone(map* old, bool gives) {
+        if (old == empty_map())
+            return allocate_map(smallest_capacity);
+        const std::uint32_t capacity = capacity_of(*old);
+        const bool lent = may_lend(*old);
+        void* memory = Policy::allocate_table(capacity);
+        overflow* rest = nullptr;
+        if (lent || old->rest != nullptr) {
+            try {
+                rest = rest_of_clone(old, lent);
+            } catch (...) {
+                Policy::deallocate_table(memory, capacity);
+                throw;
+            }
+        }
+        auto* made =
+            ::new (memory) map{old->reach, old->size, 1, old->nodes, old->observed, rest, 0};
+        copy_cells(*made, *old);
+        if (lent) {
+            for (std::uint32_t i = 0; made->nodes != 0 && i != capacity_of(*made); ++i)
+                rest->borrowed |= std::uint64_t{in_node(cells_of(*made)[i].key)} << i;
+            if (!gives)
+                Policy::share(old);
+            else
+                freeze(*old);
+            return made;
+        }
+        if (Policy::is_counted(*made))
+            for (std::uint32_t i = 0; i != capacity_of(*made); ++i)
+                Policy::share_value(cells_of(*made)[i]);
+        if (gives)
+            release(old);
+        return made;
+    }
+
+    /// Moves the binding in `place`, whose variable is gone, to the list.
+    [[gnu::noinline]] static void bury(map& map, cell& place) {
+        overflow& rest = parted_rest(map);
+        const cell buried = place;
+        const bool node = in_node(buried.key);
+        if (node)
+            own(map, place);
+        rest.dead = Policy::template make<dead_binding>(1U, place, rest.dead);
+        place.key = no_key;
+        if (node)
+            count_node(map, place, buried.value, false);
+    }
+
+    /// Where `key` is bound, or in the table may be, if that cell can be written at once; else
+    /// nullptr. Precondition: the map is unshared.
+    static cell* place_at_once(map& map, key_type key) noexcept {
+        cell& place = map.place_of(key);
+        if (place.key == key || (place.key == no_key && map.rest == nullptr))
+            return &place;
+        return own_far_place<Policy>(map, key);
+    }
+
+    /// Where `key` is, or will be, bound in a map, which is unshared, and which may become a larger
+    /// one with the same bindings: then become(larger) is called before the old one is freed.
+    /// Returns: a cell with this key, or an empty one. Throws: std::bad_alloc; the bindings are the
+    /// same.
+    template <class Become>
+    static cell& place_for(map* map, key_type key, const Become& become) {
+        for (;;) {
+            cell& place = map->place_of(key);
+            if (place.key == key)
+                return place;
+            if (find_in_rest(*map, key) != nullptr)
+                return parted_far_place(*map, key);
+            if (place.key == no_key)
+                return place;
+            if (Policy::outlives_variables && id_of(place.key) == id_of(key)) {
+                bury(*map, place);
+                return place;
+            }
+            if (capacity_of(*map) == Policy::largest_capacity) {
+                cell& far_place = parted_far_place(*map, key);
+                if (Policy::outlives_variables && far_place.key != no_key && far_place.key != key)
+                    bury(*map, far_place);
+                return far_place;
+            }
+            auto* larger = grown(map);
+            std::atomic_signal_fence(std::memory_order_release);
+            become(larger);
+            deallocate_map(std::exchange(map, larger));
+        }
+    }
+
+    /// Binds, in the cell that place_for returned for it. Returns: the value before, to be released
+    /// by the caller if had_value.
+    static replaced put(map& map, cell& place, key_type key, const word& value) noexcept {
+        const bool had_value = place.key == key;
+        if (in_node(key) && had_value)
+            own(map, place);
+        const replaced before{place.value, had_value};
+        place.value = value;
+        if (!had_value) {
+            ++map.size;
+            if (in_node(key))
+                count_node(map, place, value, true);
+            std::atomic_signal_fence(std::memory_order_release);
+            place.key = key;
+        }
+        return before;
+    }
+
+    /// Removes, likewise.
+    static replaced remove(map& map, cell& place) noexcept {
+        --map.size;
+        if (in_node(place.key)) {
+            own(map, place);
+            count_node(map, place, place.value, false);
+        }
+        place.key = no_key;
+        return {place.value, true};
+    }
+};
+
+} // namespace contextvars::inline v0::detail
+
+#endif
