@@ -50,7 +50,7 @@ map* own_current_map(frame& frame) {
 template <frame& top()>
 struct thread_current {
     static map* bindings() noexcept { return current_map(); }
-    static bool is_own(const map& map) noexcept { return map.writer != 0; }
+    static bool is_own(const map& map) noexcept { return has_writer(map); }
     static bool is_own_of(const map& map, identity_type context) noexcept {
         return map.writer == context;
     }
@@ -92,7 +92,7 @@ frame& entered_frame() noexcept { return *top_frame(); }
 void bind_anyhow(const variable& variable, word value, undo& undo) {
     const key_type key = variable.key();
     map& map = *current_map();
-    if (map.writer == 0 || in_node(key) || key == unbound_key)
+    if (!has_writer(map) || in_node(key) || key == unbound_key)
         return bind_with_care(variable, value, undo);
     const std::size_t place = map.offset_of(key);
     if (map.rest == nullptr && map.key_at(place) == no_key) {

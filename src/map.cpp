@@ -14,7 +14,7 @@
 
 namespace contextvars::inline v0::detail {
 
-constinit empty_map_storage the_empty_map{{0, 0, 1, 0, 0, nullptr, 0}, {no_key, {}}};
+constinit empty_map_storage the_empty_map{{0, 0, 1, 0, 0, nullptr, frozen}, {no_key, {}}};
 
 namespace {
 
@@ -105,9 +105,9 @@ using core_operations = map_operations<core_policy>;
 map* share(map* map) noexcept {
     if (map == empty_map())
         return map;
-    if (map->writer != 0) {
+    if (has_writer(*map)) {
         // Then the map is this thread's alone: no locked instruction is needed.
-        map->writer = 0;
+        map->writer = frozen;
         map->references.store(2, std::memory_order_relaxed);
     } else {
         add_one(map->references);
@@ -115,17 +115,31 @@ map* share(map* map) noexcept {
     return map;
 }
 
+namespace {
+
+bool is_cloned_at_capture(const map& map) noexcept {
+    return map.reach < cloned_at_capture << 4 && map.nodes == 0 && map.rest == nullptr;
+}
+
+} // namespace
+
 map* capture(map* shared) noexcept {
     if (shared == empty_map())
         return shared;
-    if (shared->reach < cloned_at_capture << 4 && shared->nodes == 0 && shared->rest == nullptr) {
+    if (is_cloned_at_capture(*shared)) {
         if (void* memory = try_allocate(core_policy::class_of_capacity(capacity_of(*shared)))) {
-            auto* made = ::new (memory) map{shared->reach, shared->size, 1, 0, 0, nullptr, 0};
+            auto* made = ::new (memory)
+                map{shared->reach, shared->size, 1, 0, 0, nullptr, shared->writer | frozen};
             copy_cells(*made, *shared);
             return made;
         }
     }
     return share(shared);
+}
+
+void give_edition(map& map) noexcept {
+    if (is_cloned_at_capture(map) && unshared(map) && try_this_thread() != nullptr)
+        map.writer = new_identity() | edition_bits;
 }
 
 void release(map* map) noexcept { core_operations::release(map); }

@@ -120,15 +120,18 @@ frame& current_frame() {
     return *top_frame();
 }
 
-identity_type identity_of(frame& frame) noexcept {
-    if (frame.identity == 0) {
-        thread_state& state = *state_slot; // current_frame() has made it
-        if (state.next_identity == state.end_of_identities) {
-            state.next_identity = next_block_of_identities();
-            state.end_of_identities = state.next_identity + identities_in_a_block * identity_step;
-        }
-        frame.identity = std::exchange(state.next_identity, state.next_identity + identity_step);
+identity_type new_identity() noexcept {
+    thread_state& state = *state_slot;
+    if (state.next_identity == state.end_of_identities) {
+        state.next_identity = next_block_of_identities();
+        state.end_of_identities = state.next_identity + identities_in_a_block * identity_step;
     }
+    return std::exchange(state.next_identity, state.next_identity + identity_step);
+}
+
+identity_type identity_of(frame& frame) noexcept {
+    if (frame.identity == 0)
+        frame.identity = new_identity(); // current_frame() has made the state
     return frame.identity;
 }
 

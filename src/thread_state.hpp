@@ -94,6 +94,8 @@ thread_state* try_this_thread() noexcept;
 /// the first time on a thread.
 frame& current_frame();
 
+/// One that no frame and no map has had. Precondition: the thread has its state.
+identity_type new_identity() noexcept;
 /// Gives `frame` its identity if it has none.
 identity_type identity_of(frame& frame) noexcept;
 

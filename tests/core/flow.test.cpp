@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 
 namespace {
 
@@ -131,6 +132,44 @@ TEST(Suspension, still_sees_its_bindings_when_another_thread_has_changed_and_end
                 body();
             }
         });
+}
+
+TEST(Suspension, in_a_copy_of_what_the_flow_still_has_copies_nothing) {
+    cv::ContextVar<int> small("small");
+    cv::ContextVar<std::string> large("large");
+    for (const bool with_large : {false, true}) {
+        cv::ext::flow flow;
+        flow.resume();
+        small.set(1);
+        if (with_large)
+            large.set("a");
+        cv::ext::snapshot captured;
+        {
+            const cv::ext::suspension scope(flow);
+            captured = cv::ext::snapshot::of_current();
+        }
+        const cv::ext::copy_scope below(std::move(captured));
+        const auto* map = cv::detail::current_map();
+        flow.resume();
+        {
+            const cv::ext::suspension scope(flow);
+            EXPECT_EQ(cv::detail::current_map(), map);
+        }
+        flow.resume();
+        small.set(2);
+        {
+            const cv::ext::suspension scope(flow);
+            EXPECT_EQ(small.get(), 2);
+        }
+        EXPECT_EQ(small.get(), 1);
+        flow.resume();
+        small.set(1);
+        {
+            const cv::ext::suspension scope(flow);
+            EXPECT_EQ(small.get(), 1);
+            EXPECT_NE(cv::detail::current_map(), map);
+        }
+    }
 }
 
 TEST(Suspension, gives_a_context_the_flow_is_reserved_for_what_was_set) {

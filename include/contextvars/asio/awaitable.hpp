@@ -222,7 +222,7 @@ public:
     }
 
     template <class U>
-    auto await_transform(asio_awaitable<U> other) {
+    [[gnu::always_inline]] auto await_transform(asio_awaitable<U> other) {
         return asio_awaiter<U>{base::await_transform(std::move(other)), *this};
     }
 

@@ -93,6 +93,10 @@ private:
 CONTEXTVARS_EXPORT map* capture_bindings(map* map) noexcept;
 CONTEXTVARS_EXPORT void release_bindings(map* map) noexcept;
 
+/// Freezes a map of which copies may be met, so that they are known to be copies, if it is one that
+/// captures clone. Precondition: nobody else changes it.
+CONTEXTVARS_EXPORT void give_edition(map& map) noexcept;
+
 /// A reference to a map: whoever holds one may read it, and nobody changes it in place.
 class pinned_map {
 public:

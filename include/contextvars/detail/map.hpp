@@ -98,7 +98,8 @@ struct alignas(16) map {                   // four bits of its address are free 
     std::uint16_t observed; ///< of these, those whose value has a destructor, which people notice
     overflow* rest;         ///< nullptr as long as every key has found its place
     identity_type writer; ///< of the one frame that may change the map in place without asking, and
-        ///< only while the map is the current one; 0: ask (see src/context_var.cpp)
+        ///< only while the map is the current one (see src/context_var.cpp); or, by its low bits,
+        ///< that there is none: `frozen`, or an edition
 
     /// Of a key's place, from the first cell, in bytes.
     std::size_t offset_of(key_type key) const noexcept {
@@ -127,10 +128,20 @@ private:
 };
 static_assert(sizeof(map) == 32 && sizeof(cell) == 16 && offsetof(cell, value) == sizeof(key_type));
 
+inline constexpr identity_type frozen = 1;
+/// The low bits of a frozen map's edition: maps of one edition have the same bindings.
+inline constexpr identity_type edition_bits = 3;
+
+inline bool has_writer(const map& map) noexcept { return (map.writer & frozen) == 0; }
+
 /// From now on others may come to share the map. Not written to where it is frozen: they may have.
 inline void freeze(map& map) noexcept {
-    if (map.writer != 0)
-        map.writer = 0;
+    if (has_writer(map))
+        map.writer = frozen;
+}
+
+inline bool has_edition(const map& map) noexcept {
+    return (map.writer & edition_bits) == edition_bits;
 }
 
 struct empty_map_storage {

@@ -108,7 +108,7 @@ inline void bind(const variable& variable, word value, undo& undo) {
     const key_type key = variable.key();
     map* const map = current_map();
     const std::size_t place = map->offset_of(key);
-    if (map->key_at(place) != key || map->writer == 0 || (in_node && map->rest != nullptr))
+    if (map->key_at(place) != key || !has_writer(*map) || (in_node && map->rest != nullptr))
         [[unlikely]]
         return bind_anyhow(variable, value, undo);
     undo.key = key;

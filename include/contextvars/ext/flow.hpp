@@ -116,8 +116,9 @@ public:
         } else {
             flow.map_.emplace(last);
             // Often the flow was resumed in a copy of its own bindings, which still is here below.
-            if (last == frame_.previous_map)
-                frame_.published = last;
+            detail::map* below = frame_.previous_map;
+            if (last == below || is_copy(*last, *below))
+                frame_.published = last = below;
             else
                 last = flow.copy().take();
         }
@@ -131,6 +132,12 @@ public:
     }
 
 private:
+    static bool is_copy(detail::map& last, const detail::map& below) noexcept {
+        if (!detail::has_edition(last))
+            detail::give_edition(last);
+        return detail::has_edition(last) && last.writer == below.writer;
+    }
+
     detail::frame frame_;
 };
 
