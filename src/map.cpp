@@ -9,12 +9,13 @@
 #include "thread_state.hpp"
 
 #include <memory>
+#include <mutex>
 #include <new>
 #include <utility>
 
 namespace contextvars::inline v0::detail {
 
-constinit empty_map_storage the_empty_map{{0, 0, 1, 0, 0, nullptr, frozen}, {no_key, {}}};
+constinit empty_map_storage the_empty_map{{0, 0, 1, 0, 0, false, nullptr, frozen}, {no_key, {}}};
 
 namespace {
 
@@ -36,6 +37,19 @@ bool drop_one(std::atomic<Count>& references) noexcept {
     return references.load(std::memory_order_acquire) == 1 ||
            references.fetch_sub(1, std::memory_order_acq_rel) == 1;
 }
+
+// A map that a copy_scope has handed on is lent to it: the scope goes on reading the map until it
+// ends, on its own thread, without a reference. So that handing on and ending take no locked
+// instruction, it is the others who look out: they do not change what is lent, and whoever would
+// drop a reference to it keeps the reference until the loan has ended. Only maps of small values are
+// handed on, so nobody notices that one is freed later.
+
+bool is_lent(const map& map) noexcept {
+    // Acquire: pairs with the release of who ends the loan.
+    return map.lent.load(std::memory_order_acquire);
+}
+
+bool keep(map& map) noexcept;
 
 struct core_policy : atomic_counts {
     static constexpr std::uint32_t largest_capacity = 64;
@@ -72,6 +86,9 @@ struct core_policy : atomic_counts {
     template <class Block>
     static bool drop_reference(Block& block) noexcept {
         return drop_one(block.references);
+    }
+    static bool drop_reference(map& map) noexcept {
+        return !(is_lent(map) && keep(map)) && drop_one(map.references);
     }
     static map* share(map* map) noexcept { return detail::share(map); }
 
@@ -129,12 +146,85 @@ map* capture(map* shared) noexcept {
     if (is_cloned_at_capture(*shared)) {
         if (void* memory = try_allocate(core_policy::class_of_capacity(capacity_of(*shared)))) {
             auto* made = ::new (memory)
-                map{shared->reach, shared->size, 1, 0, 0, nullptr, shared->writer | frozen};
+                map{shared->reach, shared->size, 1, 0, 0, false, nullptr, shared->writer | frozen};
             copy_cells(*made, *shared);
             return made;
         }
     }
     return share(shared);
+}
+
+struct kept_reference {
+    map* to;
+    kept_reference* next;
+};
+
+namespace {
+
+// Of threads that have ended.
+constinit std::mutex lock_of_left;
+constinit kept_reference* left = nullptr;
+
+/// Drops those to maps that are no longer lent.
+void drop_kept(kept_reference*& list) noexcept {
+    for (kept_reference** place = &list; *place != nullptr;) {
+        kept_reference* const kept = *place;
+        if (is_lent(*kept->to)) {
+            place = &kept->next;
+        } else {
+            *place = kept->next;
+            release(kept->to);
+            core_policy::unmake(kept);
+        }
+    }
+}
+
+/// Returns: whether the map is still lent, and a reference to it will be dropped later.
+bool keep(map& map) noexcept {
+    thread_state* const state = try_this_thread();
+    if (state != nullptr)
+        drop_kept(state->kept);
+    if (!is_lent(map))
+        return false;
+    // Without memory for a note of it, the map is lost: 300 bytes at most.
+    if (void* memory =
+            state != nullptr ? try_allocate(block_class(sizeof(kept_reference))) : nullptr)
+        state->kept = ::new (memory) kept_reference{&map, state->kept};
+    return true;
+}
+
+} // namespace
+
+void leave_kept_references(thread_state& state) noexcept {
+    drop_kept(state.kept);
+    const std::lock_guard guard(lock_of_left);
+    drop_kept(left);
+    kept_reference** last = &left;
+    while (*last != nullptr)
+        last = &(*last)->next;
+    *last = std::exchange(state.kept, nullptr);
+}
+
+void end_of_loan(const frame& frame) noexcept {
+    // Neither a Context's frame nor a suspension, which reads the map of the frame below.
+    if (frame.context == nullptr && frame.published != nullptr && frame.published != copy_mark() &&
+        frame.published != frame.previous_map)
+        frame.published->lent.store(false, std::memory_order_release);
+}
+
+map* hand_on_bindings(map* current) noexcept {
+    frame* owner = top_frame();
+    // A suspension may read the map of the scope below.
+    if (owner != nullptr && owner->previous_map == current)
+        owner = owner->previous;
+    if (owner == nullptr || owner->published != copy_mark() || !is_cloned_at_capture(*current) ||
+        !unshared(*current))
+        return capture(current);
+    freeze(*current);
+    owner->published = current;
+    // Relaxed: whoever comes to hold the map is given it by what submits the function.
+    current->lent.store(true, std::memory_order_relaxed);
+    return current;
 }
 
 void give_edition(map& map) noexcept {

@@ -14,6 +14,9 @@
 
 namespace contextvars::inline v0::detail {
 
+struct frame;
+struct thread_state;
+
 /// Takes a reference. Never fails.
 map* share(map* map) noexcept;
 
@@ -23,11 +26,18 @@ map* capture(map* map) noexcept;
 /// Drops a reference. The last destroys the values, whose destructors may call anything here.
 void release(map* map) noexcept;
 
+/// Where a copy_scope that has handed its map on will not end.
+void end_of_loan(const frame& frame) noexcept;
+/// Gives what `state` keeps of maps that are lent to where it does not end with the thread.
+void leave_kept_references(thread_state& state) noexcept;
+
 /// Whether its one holder may change it in place.
 inline bool unshared(const map& map) noexcept {
     // Acquire: pairs with the release of whoever dropped the reference before the last, whose
     // reads of the map must be over before it is changed.
-    return &map != empty_map() && map.references.load(std::memory_order_acquire) == 1;
+    // Likewise of the scope that it was lent to.
+    return &map != empty_map() && map.references.load(std::memory_order_acquire) == 1 &&
+           !map.lent.load(std::memory_order_acquire);
 }
 
 /// Returns: a map with the same bindings and one reference. Takes over a reference to `shared` if

@@ -147,7 +147,7 @@ template <class Policy>
 struct map_operations {
     static map* allocate_map(std::uint32_t capacity) {
         void* memory = Policy::allocate_table(capacity);
-        auto* made = ::new (memory) map{(capacity - 1) << 4, 0, 1, 0, 0, nullptr, frozen};
+        auto* made = ::new (memory) map{(capacity - 1) << 4, 0, 1, 0, 0, false, nullptr, frozen};
         std::memset(cells_of(*made), 0, capacity * sizeof(cell));
         return made;
     }
@@ -320,8 +320,8 @@ struct map_operations {
             map.rest->observed += static_cast<std::uint32_t>(observed ? change : 0);
             return;
         }
-        map.nodes = static_cast<std::uint16_t>(map.nodes + change);
-        map.observed = static_cast<std::uint16_t>(map.observed + (observed ? change : 0));
+        map.nodes = static_cast<std::uint8_t>(map.nodes + change);
+        map.observed = static_cast<std::uint8_t>(map.observed + (observed ? change : 0));
     }
 
     [[gnu::noinline]] static overflow& parted_rest(map& map) {
@@ -479,7 +479,7 @@ struct map_operations {
             }
         }
         auto* made =
-            ::new (memory) map{old->reach, old->size, 1, old->nodes, old->observed, rest, frozen};
+            ::new (memory) map{old->reach, old->size, 1, old->nodes, old->observed, false, rest, frozen};
         copy_cells(*made, *old);
         if (lent) {
             for (std::uint32_t i = 0; made->nodes != 0 && i != capacity_of(*made); ++i)

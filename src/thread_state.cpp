@@ -79,8 +79,10 @@ void end_of_thread(void* state) noexcept {
     const frame* const base = &static_cast<thread_state*>(state)->base;
     frame* const top = top_frame();
     map* live = current_map();
-    for (frame* frame = top; frame != nullptr && frame != base; frame = frame->previous)
+    for (frame* frame = top; frame != nullptr && frame != base; frame = frame->previous) {
+        end_of_loan(*frame);
         live = std::exchange(frame->previous_map, live != frame->published ? live : empty_map());
+    }
     set_top_frame(nullptr);
     set_current_map(live);
     for (frame* frame = top; frame != nullptr && frame != base; frame = frame->previous)
@@ -98,6 +100,7 @@ void end_of_thread(void* state) noexcept {
         release(last);
         set_top_frame(nullptr);
     }
+    leave_kept_references(*static_cast<thread_state*>(state));
     static_cast<thread_state*>(state)->blocks.clear();
     delete static_cast<thread_state*>(state);
     state_slot = nullptr;

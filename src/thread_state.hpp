@@ -80,8 +80,9 @@ struct thread_state {
     identity_type next_identity = 0;
     identity_type end_of_identities = 0;
     block_cache blocks;
-    std::uint32_t destructions = 0; ///< of values, that are running, each in the one before
-    void* waiting = nullptr;        ///< values to destroy after these (see src/map.cpp)
+    std::uint32_t destructions = 0;        ///< of values, that are running, each in the one before
+    void* waiting = nullptr;               ///< values to destroy after these (see src/map.cpp)
+    struct kept_reference* kept = nullptr; ///< to maps that are lent (see src/map.cpp)
 };
 
 /// nullptr until the thread first needs it.

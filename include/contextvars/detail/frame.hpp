@@ -23,10 +23,14 @@ struct frame {
     identity_type identity = 0;       ///< of the context entered; 0 until a token needs one
     const Context* context = nullptr; ///< the Context object entered, or nullptr
     map* published = nullptr;         ///< the map that `context` shows to other threads meanwhile:
-                                      ///< this thread reads it, but may not change it in place
+                                      ///< this thread reads it, but may not change it in place.
+                                      ///< Of a copy_scope: copy_mark(), or what it has handed on
     frame* previous = nullptr;        ///< the frame below; nullptr: the thread's base context
     map* previous_map = nullptr;      ///< what is current again when this frame is left
 };
+
+/// Stands for no map in `published` of a frame that owns its map, and ends with it.
+inline map* copy_mark() noexcept { return reinterpret_cast<map*>(alignof(map)); }
 
 /// Tells the diagnostics hook that `frame` is not the one entered last, and terminates.
 [[noreturn]] CONTEXTVARS_EXPORT void report_left_out_of_order(const frame& frame) noexcept;
@@ -93,6 +97,10 @@ private:
 CONTEXTVARS_EXPORT map* capture_bindings(map* map) noexcept;
 CONTEXTVARS_EXPORT void release_bindings(map* map) noexcept;
 
+/// As capture_bindings(current_map()). But where the current bindings are those of a copy_scope and
+/// small, it gives away that one's map itself, which is lent back to the scope until it ends.
+CONTEXTVARS_EXPORT map* hand_on_bindings(map* current) noexcept;
+
 /// Freezes a map of which copies may be met, so that they are known to be copies, if it is one that
 /// captures clone. Precondition: nobody else changes it.
 CONTEXTVARS_EXPORT void give_edition(map& map) noexcept;
@@ -104,6 +112,11 @@ public:
     pinned_map() noexcept : map_(empty_map()) {}
     /// What copy_context() would hold.
     static pinned_map of_current() noexcept { return pinned_map(capture(current_map())); }
+    /// The same, for what is submitted and most often is all that goes on with the current bindings.
+    static pinned_map handed_on() noexcept {
+        map* const current = current_map();
+        return pinned_map(current == empty_map() ? current : hand_on_bindings(current));
+    }
     /// What `context` holds: as of now on the thread that runs it, else as it was when entered.
     CONTEXTVARS_EXPORT explicit pinned_map(const Context& context) noexcept;
 

@@ -144,10 +144,22 @@ private:
 /// Runs what follows in what was captured, for as long as it lives.
 class copy_scope {
 public:
-    explicit copy_scope(snapshot captured) noexcept { detail::push(frame_, captured.take()); }
+    explicit copy_scope(snapshot captured) noexcept {
+        frame_.published = detail::copy_mark();
+        detail::push(frame_, captured.take());
+    }
     copy_scope(const copy_scope&) = delete;
     copy_scope& operator=(const copy_scope&) = delete;
-    ~copy_scope() { snapshot::adopt(detail::pop(frame_)); }
+    ~copy_scope() {
+        detail::map* last = detail::pop(frame_);
+        if (frame_.published != detail::copy_mark()) {
+            // Release: who finds it not lent may change or free what was read here.
+            frame_.published->lent.store(false, std::memory_order_release);
+            if (last == frame_.published)
+                return;
+        }
+        snapshot::adopt(last);
+    }
 
 private:
     detail::frame frame_;
