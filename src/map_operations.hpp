@@ -478,8 +478,8 @@ struct map_operations {
                 throw;
             }
         }
-        auto* made =
-            ::new (memory) map{old->reach, old->size, 1, old->nodes, old->observed, false, rest, frozen};
+        auto* made = ::new (memory)
+            map{old->reach, old->size, 1, old->nodes, old->observed, false, rest, frozen};
         copy_cells(*made, *old);
         if (lent) {
             for (std::uint32_t i = 0; made->nodes != 0 && i != capacity_of(*made); ++i)
