@@ -101,6 +101,38 @@ inline leaf& leaf_at(const overflow& rest, std::uint32_t id) noexcept {
     return *static_cast<leaf*>(node);
 }
 
+/// The next binding, in no particular order, or nullptr: there are no more. Who begins has position 0.
+inline const cell* next_cell(const map& map, std::uint32_t& position) noexcept {
+    const std::uint32_t capacity = capacity_of(map);
+    while (position < capacity)
+        if (const cell& cell = cells_of(map)[position++]; cell.key != no_key)
+            return &cell;
+    const overflow* rest = map.rest;
+    if (rest == nullptr || rest->root == nullptr)
+        return nullptr;
+    for (std::uint32_t id = position - capacity; rest->reaches(id);) {
+        const void* node = rest->root;
+        std::uint32_t shift = rest->shift;
+        for (; shift != 0; shift = shift_below(shift)) {
+            const void* child = static_cast<const branch*>(node)->children[way_at(id, shift)];
+            if (child == nullptr)
+                break;
+            node = child;
+        }
+        if (shift != 0) {
+            id = ((id >> shift) + 1) << shift;
+            continue;
+        }
+        const cell& found = static_cast<const leaf*>(node)->cells[id % leaf::ways];
+        ++id;
+        if (found.key != no_key) {
+            position = capacity + id;
+            return &found;
+        }
+    }
+    return nullptr;
+}
+
 /// What put and remove found in the cell, to be released by the caller if had_value.
 struct replaced {
     word value;

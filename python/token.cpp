@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+//
+// Token, and Token.MISSING.
+#include "blocks.hpp"
+
+namespace cppcontextvars {
+
+constinit free_list<Token, 64> free_tokens;
+
+namespace {
+
+Token* self_of(PyObject* self) noexcept { return reinterpret_cast<Token*>(self); }
+
+PyObject* old_value_of(const Token& token) noexcept {
+    return token.undo.had_value() ? value_of(token.undo.old_value) : nullptr;
+}
+
+PyObject* make(PyTypeObject*, PyObject*, PyObject*) {
+    PyErr_SetString(PyExc_RuntimeError, "Tokens can only be created by ContextVars");
+    return nullptr;
+}
+
+int traverse(PyObject* self, visitproc visit, void* arg) {
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self_of(self)->variable);
+    Py_VISIT(self_of(self)->context);
+    Py_VISIT(old_value_of(*self_of(self)));
+    return 0;
+}
+
+int clear_token(PyObject* self) {
+    Token& token = *self_of(self);
+    PyObject* const old_value = old_value_of(token);
+    token.undo.state = engine::undo_state::used;
+    clear(token.context);
+    clear(token.variable);
+    Py_XDECREF(old_value);
+    return 0;
+}
+
+void destroy(PyObject* self) {
+    PyObject_GC_UnTrack(self);
+    // Old values may be tokens with old values, and so on.
+    PyObject* const old_value = old_value_of(*self_of(self));
+    Py_TRASHCAN_BEGIN_CONDITION(self, old_value != nullptr && Py_REFCNT(old_value) == 1 &&
+                                          PyObject_IS_GC(old_value) != 0) clear_token(self);
+    free_tokens.free(self_of(self));
+    Py_TRASHCAN_END
+}
+
+PyObject* repr(PyObject* self) {
+    const Token& token = *self_of(self);
+    PyObject* const variable = token.variable != nullptr ? as_object(token.variable) : Py_None;
+    return PyUnicode_FromFormat(
+        token.undo.used() ? "<Token used var=%R at %p>" : "<Token var=%R at %p>", variable, self);
+}
+
+PyObject* get_variable(PyObject* self, void*) {
+    Token& token = *self_of(self);
+    return shared(token.variable != nullptr ? as_object(token.variable) : Py_None);
+}
+
+PyObject* get_old_value(PyObject* self, void*) {
+    PyObject* const old_value = old_value_of(*self_of(self));
+    return shared(old_value != nullptr ? old_value : the.missing);
+}
+
+PyObject* enter(PyObject* self, PyObject*) { return shared(self); }
+
+PyObject* exit(PyObject* self, PyObject* const*, Py_ssize_t count) {
+    if (count != 3) {
+        PyErr_Format(PyExc_TypeError, "__exit__ expected 3 arguments, got %zd", count);
+        return nullptr;
+    }
+    Token& token = *self_of(self);
+    return reset_variable(as_object(token.variable), self);
+}
+
+PyGetSetDef attributes[] = {
+    {"var", get_variable, nullptr, nullptr, nullptr},
+    {"old_value", get_old_value, nullptr, nullptr, nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr},
+};
+
+PyMethodDef methods[] = {
+    {"__class_getitem__", method(Py_GenericAlias), METH_O | METH_CLASS, "See PEP 585"},
+    {"__enter__", method(enter), METH_NOARGS,
+     "__enter__($self, /)\n--\n\nEnter into Token context manager."},
+    {"__exit__", method(exit), METH_FASTCALL,
+     "__exit__($self, type, value, traceback, /)\n--\n\n"
+     "Exit from Token context manager, restore the linked ContextVar."},
+    {"__reduce__", method(refuse_reduce), METH_NOARGS, nullptr},
+    {"__reduce_ex__", method(refuse_reduce_ex), METH_O, nullptr},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyType_Slot slots[] = {
+    {Py_tp_new, slot(make)},
+    {Py_tp_traverse, slot(traverse)},
+    {Py_tp_clear, slot(clear_token)},
+    {Py_tp_dealloc, slot(destroy)},
+    {Py_tp_hash, slot(PyObject_HashNotImplemented)},
+    {Py_tp_repr, slot(repr)},
+    {Py_tp_methods, methods},
+    {Py_tp_getset, attributes},
+    {0, nullptr},
+};
+
+PyObject* missing_repr(PyObject*) { return PyUnicode_FromString("<Token.MISSING>"); }
+
+void destroy_missing(PyObject* self) {
+    PyTypeObject* const type = Py_TYPE(self);
+    PyObject_Free(self);
+    Py_DECREF(as_object(type));
+}
+
+PyMethodDef missing_methods[] = {
+    {"__reduce__", method(refuse_reduce), METH_NOARGS, nullptr},
+    {"__reduce_ex__", method(refuse_reduce_ex), METH_O, nullptr},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyType_Slot missing_slots[] = {
+    {Py_tp_repr, slot(missing_repr)},
+    {Py_tp_dealloc, slot(destroy_missing)},
+    {Py_tp_methods, missing_methods},
+    {0, nullptr},
+};
+
+} // namespace
+
+PyType_Spec token_spec = {"cppcontextvars.Token", sizeof(Token), 0,
+                          Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+                          slots};
+PyType_Spec missing_spec = {"Token.MISSING", sizeof(PyObject), 0,
+                            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+                                Py_TPFLAGS_IMMUTABLETYPE,
+                            missing_slots};
+
+} // namespace cppcontextvars
