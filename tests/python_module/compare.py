@@ -509,7 +509,7 @@ class World:
     def describe(self, x, depth=2):
         kind = type(x)
         if x is None or kind in (bool, int, str, float):
-            return normalised(x) if kind is str and "0x" in x else x
+            return normalised(x) if kind is str else x
         if isinstance(x, Value):
             return x.label
         if isinstance(x, Name):
