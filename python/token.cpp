@@ -38,14 +38,20 @@ int clear_token(PyObject* self) {
     return 0;
 }
 
+void destroy_last_holder(PyObject* self) {
+    Py_TRASHCAN_BEGIN(self, Py_TYPE(self)->tp_dealloc) clear_token(self);
+    free_tokens.free(self_of(self));
+    Py_TRASHCAN_END
+}
+
 void destroy(PyObject* self) {
     PyObject_GC_UnTrack(self);
     // Old values may be tokens with old values, and so on.
     PyObject* const old_value = old_value_of(*self_of(self));
-    Py_TRASHCAN_BEGIN_CONDITION(self, old_value != nullptr && Py_REFCNT(old_value) == 1 &&
-                                          PyObject_IS_GC(old_value) != 0) clear_token(self);
+    if (old_value != nullptr && Py_REFCNT(old_value) == 1 && PyObject_IS_GC(old_value) != 0)
+        return destroy_last_holder(self);
+    clear_token(self);
     free_tokens.free(self_of(self));
-    Py_TRASHCAN_END
 }
 
 PyObject* repr(PyObject* self) {
