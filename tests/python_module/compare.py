@@ -379,7 +379,7 @@ def misuses():
         lambda m, v, c, t, x: c + c,
         lambda m, v, c, t, x: c < c,
         lambda m, v, c, t, x: c >= m.Context(),
-        lambda m, v, c, t, x: (c == {}, c != {}, c == x, c.__eq__(1), c == v),
+        lambda m, v, c, t, x: (c == {}, c != {}, c == [x], c.__eq__(1), c == v),
         lambda m, v, c, t, x: hash(c),
         lambda m, v, c, t, x: {c: 1},
         lambda m, v, c, t, x: reversed(c),
