@@ -9,6 +9,8 @@
 namespace cppcontextvars {
 
 constinit variable_ids ids;
+constinit free_lists freed;
+constinit std::uint64_t last_structure = 0;
 
 void variable_ids::assign(ContextVar& variable) {
     std::uint32_t id = first_free_;
@@ -97,7 +99,7 @@ template <class Block>
 void destroy(PyObject* self) {
     PyObject_GC_UnTrack(self);
     for_each_owned(*block_in<Block>(self), release);
-    free_object(self);
+    python_policy::freed_of<Block>().free(self);
 }
 
 // Contexts may be values in contexts, and so on, to any depth: each level passes here.

@@ -12,6 +12,11 @@
 // What a cell binds is a reference to the value and one to the variable. So a variable that is bound
 // is never gone, and an id is used again without a generation.
 //
+// A variable remembers the cell in a trie where get found it last. A map that has a trie is numbered
+// anew whenever a part of it may have become another block, or a binding was removed; the number is
+// in `writer`, which the core alone uses otherwise, and 0 is none. So the variable is still bound there
+// as long as the current map has the number that was seen then.
+//
 // The blocks are owned by objects of Python alone, and those are released under the GIL: no release
 // ever needs to be queued.
 #ifndef CONTEXTVARS_PYTHON_BLOCKS_HPP
@@ -19,6 +24,7 @@
 
 #include "objects.hpp"
 
+#include <bit>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -91,18 +97,20 @@ struct python_policy {
     static constexpr bool outlives_variables = false;
 
     static void* allocate_table(std::uint32_t capacity) {
-        return block_of_new(as_object(PyObject_GC_NewVar(PyVarObject, the.map, capacity)));
+        return block_of_new(tables_of(capacity).make(the.map, capacity));
     }
-    static void deallocate_table(void* memory, std::uint32_t) noexcept { discard(memory); }
+    static void deallocate_table(void* memory, std::uint32_t capacity) noexcept {
+        discard(memory, tables_of(capacity));
+    }
 
     template <class Block, class... Args>
     static Block* make(Args&&... args) {
-        return ::new (block_of_new(PyObject_GC_New(PyObject, type_of<Block>())))
+        return ::new (block_of_new(freed_of<Block>().make(type_of<Block>())))
             Block{std::forward<Args>(args)...};
     }
     template <class Block>
     static void unmake(Block* block) noexcept {
-        discard(block);
+        discard(block, freed_of<Block>());
     }
 
     template <class Block>
@@ -134,6 +142,19 @@ struct python_policy {
     static void release_value(const engine::cell&) noexcept {}
     static void share(engine::map* map) noexcept { add_reference(*map); }
 
+    static free_list& tables_of(std::uint32_t capacity) noexcept {
+        return freed.tables[std::countr_zero(capacity) - 2];
+    }
+    template <class Block>
+    static free_list& freed_of() noexcept {
+        if constexpr (std::is_same_v<Block, engine::overflow>)
+            return freed.overflows;
+        else if constexpr (std::is_same_v<Block, engine::branch>)
+            return freed.branches;
+        else
+            return freed.leaves;
+    }
+
 private:
     template <class Block>
     static PyTypeObject* type_of() noexcept {
@@ -150,13 +171,21 @@ private:
         PyObject_GC_Track(object);
         return block_in<void>(object);
     }
-    static void discard(void* block) noexcept {
+    static void discard(void* block, free_list& list) noexcept {
         PyObject_GC_UnTrack(object_of(block));
-        free_object(object_of(block));
+        list.free(object_of(block));
     }
 };
 
 using operations = engine::map_operations<python_policy>;
+
+extern constinit std::uint64_t last_structure;
+
+/// To be called after whatever is more than a write to a cell.
+inline void number(engine::map& map) noexcept {
+    if (map.rest != nullptr)
+        map.writer = ++last_structure;
+}
 
 /// Whether its one holder may change it in place.
 inline bool unshared(const engine::map& map) noexcept {

@@ -8,15 +8,13 @@
 
 namespace cppcontextvars {
 
-constinit free_list<Context, 64> free_contexts;
-
 namespace {
 
 Context* self_of(PyObject* self) noexcept { return reinterpret_cast<Context*>(self); }
 
 /// On CPython 3.11 it may run any Python code.
 Context* allocate_context() noexcept {
-    Context* const made = free_contexts.make(the.context);
+    auto* const made = reinterpret_cast<Context*>(freed.contexts.make(the.context));
     if (made == nullptr)
         return nullptr;
     made->bindings = engine::empty_map();
@@ -59,7 +57,7 @@ void destroy(PyObject* self) {
     if (self_of(self)->weak_references != nullptr)
         PyObject_ClearWeakRefs(self);
     clear_context(self);
-    free_contexts.free(self_of(self));
+    freed.contexts.free(self);
 }
 
 bool check_key(PyObject* key) noexcept {
@@ -293,7 +291,7 @@ PyObject* copy_context(PyObject*, PyObject*) {
         return nullptr;
     const Context* const current = current_context();
     if (current == nullptr) {
-        free_contexts.free(made);
+        freed.contexts.free(as_object(made));
         return nullptr;
     }
     return copy_of(current, made);

@@ -90,21 +90,18 @@ thread_slot* find_slot() noexcept {
     return slot;
 }
 
-Context* current_context() noexcept {
-    thread_slot* const slot = slot_here();
-    if (slot == nullptr)
+Context* make_current_context() noexcept {
+    Context* const made = new_context();
+    if (made == nullptr)
         return nullptr;
-    if (slot->current == nullptr) [[unlikely]] {
-        Context* const made = new_context();
-        if (made == nullptr)
-            return nullptr;
-        // Another may have been made meanwhile, by what a collection ran.
-        if (slot->current == nullptr)
-            slot->current = made;
-        else
-            Py_DECREF(as_object(made));
+    // Another may have been made meanwhile, by what a collection ran.
+    thread_slot* const slot = slot_here();
+    if (slot != nullptr && slot->current == nullptr) {
+        slot->current = made;
+        return made;
     }
-    return slot->current;
+    Py_DECREF(as_object(made));
+    return slot != nullptr ? slot->current : nullptr;
 }
 
 } // namespace cppcontextvars

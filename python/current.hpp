@@ -51,7 +51,13 @@ inline Context* current_or_none() noexcept {
 
 /// Returns: the current Context, borrowed, which is made if there is none; nullptr, with an error set,
 /// where that fails. It may run any Python code.
-Context* current_context() noexcept;
+Context* make_current_context() noexcept;
+inline Context* current_context() noexcept {
+    const thread_slot* const slot = slot_here();
+    if (slot != nullptr && slot->current != nullptr) [[likely]]
+        return slot->current;
+    return make_current_context();
+}
 
 } // namespace cppcontextvars
 

@@ -11,6 +11,9 @@
 namespace cppcontextvars {
 
 constinit module_objects the{};
+#if !defined(__SANITIZE_ADDRESS__) && !defined(Py_REF_DEBUG) && !defined(Py_TRACE_REFS)
+constinit bool free_list::keeps = false;
+#endif
 
 PyObject* refuse_reduce(PyObject* self, PyObject*) {
     const char* const name = Py_TYPE(self)->tp_name;
@@ -118,6 +121,7 @@ int execute(PyObject* module) {
         if (make_types(module, state.objects) < 0)
             return -1;
         the = state.objects;
+        free_list::open();
         if (register_as_mapping(the.context) < 0)
             return -1;
     } else {
@@ -134,6 +138,14 @@ int execute(PyObject* module) {
 }
 
 int traverse(PyObject* module, visitproc visit, void* arg) {
+    int stop = 0;
+    if (state_of(module).made_them)
+        freed.for_each([&](const free_list& list) {
+            if (stop == 0)
+                stop = list.traverse(visit, arg);
+        });
+    if (stop != 0)
+        return stop;
     return for_each(state_of(module).objects, [&](auto* object) {
         Py_VISIT(as_object(object));
         return 0;
@@ -141,6 +153,10 @@ int traverse(PyObject* module, visitproc visit, void* arg) {
 }
 
 int clear_module(PyObject* module) {
+    if (state_of(module).made_them) {
+        free_list::close();
+        freed.for_each([](free_list& list) { list.empty(); });
+    }
     return for_each(state_of(module).objects, [](auto*& object) {
         clear(object);
         return 0;
@@ -150,11 +166,8 @@ int clear_module(PyObject* module) {
 void free_module(void* module) {
     const bool made_them = state_of(static_cast<PyObject*>(module)).made_them;
     clear_module(static_cast<PyObject*>(module));
-    if (!made_them)
-        return;
-    the = {};
-    free_tokens.empty();
-    free_contexts.empty();
+    if (made_them)
+        the = {};
 }
 
 PyMethodDef functions[] = {

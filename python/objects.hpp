@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace cppcontextvars {
 
@@ -26,6 +27,9 @@ struct ContextVar {
     PyObject* name;
     PyObject* default_value; ///< nullptr: none
     Py_hash_t hash;
+    // Where it was found last in a trie: the cell, in a map of this structure (see blocks.hpp).
+    std::uint64_t found_in;
+    const engine::cell* found;
 };
 
 struct Context {
@@ -113,43 +117,84 @@ inline void free_object(PyObject* object) noexcept {
     Py_DECREF(as_object(type));
 }
 
-/// Objects that were freed, for the next ones of their type. Only what a sanitizer need not see.
-template <class T, int most>
+/// Objects that were freed, untracked, for the next ones of their type. Each keeps its reference to
+/// the type, which the module accounts for to the collector.
 class free_list {
 public:
+    constexpr explicit free_list(int most) noexcept : room_(most) {}
+
     /// Returns: an untracked object, of which only the head is set; or nullptr, with MemoryError
     /// set. On CPython 3.11 it may run the garbage collector, and so any Python code.
-    T* make(PyTypeObject* type) noexcept {
-        if (count_ != 0) {
-            T* const made = objects_[--count_];
-            PyObject_Init(as_object(made), type);
+    PyObject* make(PyTypeObject* type, Py_ssize_t items = 0) noexcept {
+        if (PyObject* const made = first_) {
+            first_ = next(made);
+            ++room_;
+            Py_SET_REFCNT(made, 1);
             return made;
         }
-        return PyObject_GC_New(T, type);
+        if (type->tp_itemsize != 0)
+            return as_object(PyObject_GC_NewVar(PyVarObject, type, items));
+        return PyObject_GC_New(PyObject, type);
     }
-    void free(T* object) noexcept {
-#ifndef __SANITIZE_ADDRESS__
-        if (count_ != most && the.token != nullptr) {
-            PyTypeObject* const type = Py_TYPE(as_object(object));
-            objects_[count_++] = object;
-            Py_DECREF(as_object(type));
-            return;
-        }
-#endif
-        free_object(as_object(object));
+    void free(PyObject* object) noexcept {
+        if (!keeps || room_ == 0)
+            return free_object(object);
+        --room_;
+        next(object) = first_;
+        first_ = object;
+    }
+
+    int traverse(visitproc visit, void* arg) const noexcept {
+        for (PyObject* object = first_; object != nullptr; object = next(object))
+            Py_VISIT(Py_TYPE(object));
+        return 0;
     }
     void empty() noexcept {
-        while (count_ != 0)
-            PyObject_GC_Del(objects_[--count_]);
+        while (first_ != nullptr)
+            free_object(std::exchange(first_, next(first_)));
     }
 
+    /// Not where each object's life is looked at; nor once the module goes.
+#if defined(__SANITIZE_ADDRESS__) || defined(Py_REF_DEBUG) || defined(Py_TRACE_REFS)
+    static constexpr bool keeps = false;
+    static void close() noexcept {}
+    static void open() noexcept {}
+#else
+    static bool keeps;
+    static void close() noexcept { keeps = false; }
+    static void open() noexcept { keeps = true; }
+#endif
+
 private:
-    int count_ = 0;
-    T* objects_[most]{};
+    /// Behind the head of the object.
+    static PyObject*& next(PyObject* object) noexcept {
+        return *reinterpret_cast<PyObject**>(reinterpret_cast<PyVarObject*>(object) + 1);
+    }
+
+    PyObject* first_ = nullptr;
+    int room_;
 };
 
-extern constinit free_list<Token, 64> free_tokens;
-extern constinit free_list<Context, 64> free_contexts;
+struct free_lists {
+    free_list tokens{64};
+    free_list contexts{64};
+    free_list tables[3]{free_list{64}, free_list{64}, free_list{64}}; // of 4, 8, 16 cells
+    free_list overflows{32};
+    free_list branches{32};
+    free_list leaves{64};
+
+    template <class Function>
+    void for_each(Function&& function) {
+        function(tokens);
+        function(contexts);
+        for (free_list& list : tables)
+            function(list);
+        function(overflows);
+        function(branches);
+        function(leaves);
+    }
+};
+extern constinit free_lists freed;
 
 Context* new_context() noexcept;
 PyObject* reset_variable(PyObject* variable, PyObject* token);

@@ -5,8 +5,6 @@
 
 namespace cppcontextvars {
 
-constinit free_list<Token, 64> free_tokens;
-
 namespace {
 
 Token* self_of(PyObject* self) noexcept { return reinterpret_cast<Token*>(self); }
@@ -40,7 +38,7 @@ int clear_token(PyObject* self) {
 
 void destroy_last_holder(PyObject* self) {
     Py_TRASHCAN_BEGIN(self, Py_TYPE(self)->tp_dealloc) clear_token(self);
-    free_tokens.free(self_of(self));
+    freed.tokens.free(self);
     Py_TRASHCAN_END
 }
 
@@ -51,7 +49,7 @@ void destroy(PyObject* self) {
     if (old_value != nullptr && Py_REFCNT(old_value) == 1 && PyObject_IS_GC(old_value) != 0)
         return destroy_last_holder(self);
     clear_token(self);
-    free_tokens.free(self_of(self));
+    freed.tokens.free(self);
 }
 
 PyObject* repr(PyObject* self) {

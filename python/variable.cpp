@@ -36,8 +36,11 @@ struct current {
         const no_collection guard;
         if (!unshared(*context->bindings))
             context->bindings = operations::clone(context->bindings, true);
-        return operations::place_for(context->bindings, key,
-                                     [this](engine::map* larger) { context->bindings = larger; });
+        context->bindings->writer = 0;
+        engine::cell& place = operations::place_for(
+            context->bindings, key, [this](engine::map* larger) { context->bindings = larger; });
+        number(*context->bindings);
+        return place;
     }
     static void share_old_value(const engine::undo& undo) noexcept {
         Py_INCREF(value_of(undo.old_value));
@@ -71,6 +74,8 @@ PyObject* make(PyTypeObject* type, PyObject* args, PyObject* keywords) {
     if (made == nullptr)
         return nullptr;
     made->key = engine::unbound_key;
+    made->found_in = ~std::uint64_t{0}; // no map's
+    made->found = nullptr;
     made->name = shared(name);
     made->default_value = default_value;
     Py_XINCREF(default_value);
@@ -128,7 +133,13 @@ PyObject* repr(PyObject* self) {
 
 [[gnu::noinline]] PyObject* get_from_trie(PyObject* self, const engine::map& map, PyObject* given) {
     const engine::cell* found = engine::find_in_rest(map, self_of(self)->key);
-    return found != nullptr ? shared(value_of(found->value)) : get_default(self, given);
+    if (found == nullptr)
+        return get_default(self, given);
+    if (map.writer != 0) {
+        self_of(self)->found_in = map.writer;
+        self_of(self)->found = found;
+    }
+    return shared(value_of(found->value));
 }
 
 [[gnu::always_inline]] inline PyObject* get(PyObject* self, PyObject* given) {
@@ -140,6 +151,8 @@ PyObject* repr(PyObject* self) {
     const std::size_t place = map.offset_of(key);
     if (map.key_at(place) == key) [[likely]]
         return shared(value_of(map.value_at(place)));
+    if (map.writer == self_of(self)->found_in)
+        return shared(value_of(self_of(self)->found->value));
     return map.rest != nullptr ? get_from_trie(self, map, given) : get_default(self, given);
 }
 
@@ -165,12 +178,12 @@ PyObject* set_error() noexcept {
 PyObject* set(PyObject* self, PyObject* value) {
     ContextVar& variable = *self_of(self);
     // These may run any Python code, so they come first.
-    Token* const token = free_tokens.make(the.token);
+    auto* const token = reinterpret_cast<Token*>(freed.tokens.make(the.token));
     if (token == nullptr)
         return nullptr;
     Context* const context = current_context();
     if (context == nullptr) {
-        free_tokens.free(token);
+        freed.tokens.free(as_object(token));
         return nullptr;
     }
     try {
@@ -178,7 +191,7 @@ PyObject* set(PyObject* self, PyObject* value) {
             ids.assign(variable);
         engine::bind_in(current{context}, variable.key, engine::word_of_node(value), token->undo);
     } catch (...) {
-        free_tokens.free(token);
+        freed.tokens.free(as_object(token));
         return set_error();
     }
     Py_INCREF(value);
@@ -200,7 +213,8 @@ PyObject* reset_variable(PyObject* self, PyObject* object) {
     auto& token = *reinterpret_cast<Token*>(object);
     engine::replaced before{};
     const bool restores = token.undo.had_value();
-    switch (engine::unbind_in(current{current_or_none()}, self_of(self)->key, token.undo, before)) {
+    const current now{current_or_none()};
+    switch (engine::unbind_in(now, self_of(self)->key, token.undo, before)) {
     case contextvars::reset_result::ok:
         break;
     case contextvars::reset_result::used:
@@ -218,11 +232,12 @@ PyObject* reset_variable(PyObject* self, PyObject* object) {
     // The map's reference to the variable came or went with the binding.
     if (restores && !before.had_value)
         Py_INCREF(self);
-    if (before.had_value) {
-        Py_DECREF(value_of(before.value));
-        if (!restores)
-            Py_DECREF(self);
+    if (before.had_value && !restores) {
+        number(*now.bindings());
+        Py_DECREF(self);
     }
+    if (before.had_value)
+        Py_DECREF(value_of(before.value));
     Py_RETURN_NONE;
 }
 
