@@ -55,6 +55,34 @@ class ContextVars(unittest.TestCase):
                 context.run(body)
                 self.assertEqual(len(context), size)
 
+    def test_get_sees_each_change_at_once(self):
+        for size in (1, 15, 16, 17, 40, 300, 1100):
+            others = [ContextVar(f"v{i}") for i in range(size)]
+            variable = ContextVar("a")
+
+            def body():
+                for other in others:
+                    other.set(0)
+                for _ in range(2):
+                    self.assertIsNone(variable.get(None))
+                    for i in range(3):
+                        token = variable.set(i)
+                        self.assertEqual(variable.get(), i)
+                        copied = copy_context()
+                        inner = copied.run(variable.set, "inner")
+                        self.assertEqual(copied.run(variable.get), "inner")
+                        self.assertEqual(variable.get(), i)
+                        copied.run(variable.reset, inner)
+                        self.assertEqual(copied.run(variable.get), i)
+                        variable.reset(token)
+                        self.assertIsNone(variable.get(None))
+                        self.assertEqual(copied.run(variable.get), i)
+                        del copied, inner, token
+                    for other in others:
+                        self.assertEqual(other.get(), 0)
+
+            Context().run(body)
+
     def test_classes_are_generic_and_closed(self):
         self.assertIsInstance(ContextVar[int], types.GenericAlias)
         self.assertIsInstance(Token[int], types.GenericAlias)

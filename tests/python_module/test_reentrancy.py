@@ -10,31 +10,37 @@ from cppcontextvars import Context, ContextVar, copy_context
 
 class Reentrancy(unittest.TestCase):
     def test_comparison_is_of_what_was_bound_when_it_began(self):
-        variable, other = ContextVar("a"), ContextVar("b")
-        for change in ("set", "reset", "other"):
-            a, b = Context(), Context()
-            tokens = Tokens()
+        for size in (1, 5, 17, 60):
+            for change in ("set", "reset", "grow"):
+                with self.subTest(size=size, change=change):
+                    self.compare_while_changing(size, change)
 
-            class Value:
-                def __eq__(self, value):
+    def compare_while_changing(self, size, change):
+        variables = [ContextVar(f"v{i}") for i in range(size)]
+        a, b = Context(), Context()
+        compared = 0
+
+        class Value:
+            def __eq__(self, other):
+                nonlocal compared
+                compared += 1
+                for context, tokens in ((a, tokens_of_a), (b, tokens_of_b)):
                     if change == "set":
-                        a.run(variable.set, object())
-                        b.run(variable.set, object())
+                        context.run(lambda: [v.set(object()) for v in variables])
                     elif change == "reset":
-                        a.run(variable.reset, tokens.pop(a))
-                        b.run(variable.reset, tokens.pop(b))
+                        context.run(lambda: [v.reset(t) for v, t in tokens])
+                        tokens.clear()
                     else:
-                        for context in (a, b):
-                            context.run(lambda: [ContextVar("c").set(i) for i in range(40)])
-                    gc.collect()
-                    return True
+                        context.run(lambda: [ContextVar("c").set(i) for i in range(9)])
+                gc.collect()
+                return True
 
-                __hash__ = None
+        def fill():
+            return [(variable, variable.set(Value())) for variable in variables]
 
-            for context in (a, b):
-                tokens.keep(context, context.run(variable.set, Value()))
-                context.run(other.set, Value() if change == "set" else 1)
-            self.assertTrue(a == b)
+        tokens_of_a, tokens_of_b = a.run(fill), b.run(fill)
+        self.assertTrue(a == b)
+        self.assertEqual(compared, size)
 
     def test_an_exception_from_a_comparison_comes_out(self):
         variable = ContextVar("a")
@@ -160,15 +166,17 @@ class Reentrancy(unittest.TestCase):
 
         def body():
             gc.set_threshold(1, 1, 1)
+            kept = []
             for i in range(3000):
                 Garbage()
-                kept = copy_context()
+                kept.append(copy_context())
+                rng.choice(kept).run(rng.choice(variables).set, i)  # so that blocks are allocated
                 variable = rng.choice(variables)
                 mine = object()
                 token = variable.set(mine)
                 if variable.get() is mine and rng.random() < 0.5:
                     variable.reset(token)
-                kept == copy_context()
+                kept[-1] == copy_context()
             gc.set_threshold(*thresholds)
             gc.collect()
             return counter.get()
@@ -191,16 +199,6 @@ class Reentrancy(unittest.TestCase):
         looped = ContextVar("l", default=loop)
         loop.append(looped)
         self.assertIn("[...]", repr(looped))
-
-
-class Tokens(dict):
-    """By the context's identity, since contexts have no hash."""
-
-    def keep(self, context, token):
-        self[id(context)] = token
-
-    def pop(self, context):
-        return super().pop(id(context))
 
 
 if __name__ == "__main__":
