@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What the garbage collector sees: a map is one object, however many contexts share it."""
 import gc
+import random
+import sys
 import unittest
 import weakref
 
@@ -163,6 +165,45 @@ class Cycles(unittest.TestCase):
         for _ in range(5):
             work()
         self.assertEqual(count(), before)
+
+
+    def test_every_reference_is_given_back(self):
+        rng = random.Random(3)
+        variables = [ContextVar(f"v{i}") for i in range(150)]
+        values = [object() for _ in range(5)]
+
+        def counts():
+            gc.collect()
+            return [sys.getrefcount(x) for x in variables + values + [Context, Token, ContextVar]]
+
+        def work():
+            contexts = [Context()]
+            tokens = []
+            for _ in range(3000):
+                context = rng.choice(contexts)
+                action = rng.random()
+                if action < 0.6:
+                    token = context.run(rng.choice(variables).set, rng.choice(values))
+                    tokens.append((context, token))
+                elif action < 0.8 and tokens:
+                    context, token = tokens.pop(rng.randrange(len(tokens)))
+                    context.run(token.var.reset, token)
+                elif action < 0.85:
+                    contexts.append(context.copy())
+                elif action < 0.88:
+                    context == rng.choice(contexts)
+                    list(context.items()), next(iter(context), None), context.keys()
+                elif len(contexts) > 10:
+                    contexts.pop(rng.randrange(len(contexts)))
+
+        work()
+        before = counts()
+        for _ in range(3):
+            work()
+        # Those of the types are in objects that wait to be used again.
+        self.assertEqual(counts()[:-3], before[:-3])
+        for after, count in zip(counts()[-3:], before[-3:]):
+            self.assertLess(abs(after - count), 200)
 
 
 class Tracking(unittest.TestCase):

@@ -63,6 +63,11 @@ class ContextVars(unittest.TestCase):
             def body():
                 for other in others:
                     other.set(0)
+                for i in range(3):
+                    self.assertIsNone(variable.get(None))
+                    token = variable.set(i)
+                    self.assertEqual(variable.get(), i)
+                    variable.reset(token)
                 for _ in range(2):
                     self.assertIsNone(variable.get(None))
                     for i in range(3):
