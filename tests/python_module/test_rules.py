@@ -128,20 +128,23 @@ class Variables(Case):
         self.assertIsNone(variable.get(None))
 
     def test_get_on_a_thread_without_a_context_makes_none(self):
-        variable = self.ContextVar("a", default=1)
-        seen = []
+        variable, seen = self.ContextVar("a", default=1), []
+
+        def contexts():
+            return sum(type(x) is self.Context for x in gc.get_objects())
 
         def body():
-            before = len(gc.get_objects())
+            before = contexts()
             variable.get()
-            seen.append(len(gc.get_objects()) - before)
+            seen.append(contexts() - before)
+            variable.set(1)
+            seen.append(contexts() - before)
 
-        gc.disable()
-        self.addCleanup(gc.enable)
+        gc.collect()
         thread = threading.Thread(target=body)
         thread.start()
         thread.join()
-        self.assertEqual(seen, [0])
+        self.assertEqual(seen, [0, 1])
 
     def test_hash_by_name_and_address(self):
         variable = self.ContextVar("a")
