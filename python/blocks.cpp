@@ -72,9 +72,9 @@ int for_each_owned(const engine::overflow& rest, Visit&& visit) {
 }
 template <class Visit>
 int for_each_owned(const engine::branch& branch, Visit&& visit) {
-    for (void* child : branch.children)
-        if (child != nullptr)
-            if (int stop = visit(object_of(child)))
+    for (std::uint32_t i = 0, bound = engine::ways_in_use(branch); i != bound; ++i)
+        if (branch.children[i] != nullptr)
+            if (int stop = visit(object_of(branch.children[i])))
                 return stop;
     return 0;
 }

@@ -133,6 +133,19 @@ inline const cell* next_cell(const map& map, std::uint32_t& position) noexcept {
     return nullptr;
 }
 
+/// Returns: a bound of the ways that have a child. Ids are dense, so most branches have few, the first.
+inline std::uint32_t ways_in_use(const branch& branch) noexcept {
+    std::uint32_t bound = branch::ways;
+    for (; bound != 0; bound -= 8) {
+        std::uintptr_t any = 0;
+        for (std::uint32_t i = bound - 8; i != bound; ++i)
+            any |= reinterpret_cast<std::uintptr_t>(branch.children[i]);
+        if (any != 0)
+            break;
+    }
+    return bound;
+}
+
 /// What put and remove found in the cell, to be released by the caller if had_value.
 struct replaced {
     word value;
@@ -238,8 +251,8 @@ struct map_operations {
             made->solid = false;
             made->borrowed = ~std::uint64_t{0};
         } else {
-            for (void* child : made->children)
-                share_trie(child, shift_below(shift));
+            for (std::uint32_t i = 0, bound = ways_in_use(*made); i != bound; ++i)
+                share_trie(made->children[i], shift_below(shift));
         }
         return made;
     }
