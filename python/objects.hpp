@@ -10,6 +10,10 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#ifdef Py_GIL_DISABLED
+#error "cppcontextvars needs the GIL"
+#endif
+
 #include "../src/set_and_reset.hpp"
 
 #include <cstddef>

@@ -76,7 +76,11 @@ PyObject* exit(PyObject* self, PyObject* const*, Py_ssize_t count) {
         PyErr_Format(PyExc_TypeError, "__exit__ expected 3 arguments, got %zd", count);
         return nullptr;
     }
-    Token& token = *self_of(self);
+    const Token& token = *self_of(self);
+    if (token.variable == nullptr) { // the collector has cleared it
+        PyErr_Format(PyExc_RuntimeError, "%R has already been used once", self);
+        return nullptr;
+    }
     return reset_variable(as_object(token.variable), self);
 }
 
