@@ -198,4 +198,5 @@ PyModuleDef definition = {
 } // namespace
 } // namespace cppcontextvars
 
+// NOLINTNEXTLINE(readability-identifier-naming): CPython's name for it.
 PyMODINIT_FUNC PyInit_cppcontextvars() { return PyModuleDef_Init(&cppcontextvars::definition); }
