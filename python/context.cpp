@@ -137,6 +137,22 @@ PyObject* copy(PyObject* self, PyObject*) {
     return made != nullptr ? copy_of(self_of(self), made) : nullptr;
 }
 
+/// As PyObject_Vectorcall, but for a look at whether the result fits the error that is set or not: the
+/// interpreter has one at ours.
+inline PyObject* call(PyObject* callable, PyObject* const* args, std::size_t count,
+                      PyObject* names) {
+    if (PyType_HasFeature(Py_TYPE(callable), Py_TPFLAGS_HAVE_VECTORCALL) != 0) {
+        vectorcallfunc function = nullptr;
+        std::memcpy(&function,
+                    reinterpret_cast<const char*>(callable) +
+                        Py_TYPE(callable)->tp_vectorcall_offset,
+                    sizeof function);
+        if (function != nullptr) [[likely]]
+            return function(callable, args, count, names);
+    }
+    return PyObject_Vectorcall(callable, args, count, names);
+}
+
 PyObject* run(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
     if (count < 1) {
         PyErr_SetString(PyExc_TypeError, "run() missing 1 required positional argument");
@@ -152,8 +168,7 @@ PyObject* run(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject*
     }
     context->entered = true;
     context->previous = std::exchange(slot->current, shared(context));
-    PyObject* const result =
-        PyObject_Vectorcall(args[0], args + 1, static_cast<std::size_t>(count - 1), names);
+    PyObject* const result = call(args[0], args + 1, static_cast<std::size_t>(count - 1), names);
     // Only a thread state that lost its dictionary, or a switch of stacks, gets here otherwise.
     if (slot->current != context) [[unlikely]] {
         Py_XDECREF(result);
