@@ -3,7 +3,7 @@
 #
 # How fast is cppcontextvars, from Python code, beside the built-in contextvars in the same process?
 #
-#     benchmarks/python_module.py [--rounds N] [--docs DIRECTORY --commit TEXT --compiler TEXT]
+#     benchmarks/python_module.py [--sets N] [--rounds N] [--docs DIRECTORY --commit TEXT --compiler TEXT]
 #
 # Prints a table; with --docs it writes python_benchmarks.md and the plot there (scripts/benchmark-python).
 import _contextvars as builtin
@@ -50,13 +50,14 @@ anything**; nothing here is promised, and no test depends on it. The code is in
 
 LEGEND = """
 Each figure is the time of one operation in ns, called from Python code, the interpreter's share included: the
-minimum of {rounds} rounds, and in brackets the median. Rounds of the two modules take turns in one process, with the
-collector off. *Ratio* is `cppcontextvars` by the built-in module, minimum by minimum and median by median: below 1,
-`cppcontextvars` is faster. **Bold: it is slower**, by more than 5 %.
+minimum of {rounds} rounds, and in brackets their median, both as the mean of {sets} sets of variables, since where the
+built-in module puts a variable in its map is by chance. Rounds of the two modules and of all operations take turns in
+one process, with the collector off. *Ratio* is `cppcontextvars` by the built-in module, minimum by minimum and median
+by median: below 1, `cppcontextvars` is faster. **Bold: it is slower**, by more than 5 %.
 
 - *bound* is the number of variables that have a value in the context; ten of them are used in turns.
-- `set` gives a variable two values in turns. `run` calls `tuple`, which costs next to nothing; a Python function that does
-  nothing has a row of its own.
+- `set` gives a variable two values in turns. `run` calls `tuple`, which costs next to nothing; a Python function
+  that does nothing has a row of its own.
 
 """
 
@@ -98,21 +99,40 @@ def loop(times, {parameters}, unset, context, copy_context, value0, value1, noth
     return run
 
 
-def measure(statement, bound, rounds):
-    """Returns {module: (minimum, median)}."""
-    stopwatches = {module: stopwatch(module, statement, bound) for module in NAMES}
-    loops = 10
-    while stopwatches[builtin](loops) * loops * REPEATED < 400_000:  # ns
-        loops *= 2
-    times = {module: [] for module in NAMES}
-    for i in range(rounds):
-        for module in list(NAMES)[:: 1 if i % 2 else -1]:
-            times[module].append(stopwatches[module](loops))
-    return {module: (min(of), statistics.median(of)) for module, of in times.items()}
+def fresh_stopwatches():
+    return {
+        (operation, bound, module): stopwatch(module, statement, bound)
+        for operation, statement in OPERATIONS.items()
+        for bound in SIZES
+        for module in NAMES
+    }
 
 
-def report(results, facts, rounds):
-    page = HEAD + "".join(f"| {name} | {fact} |\n" for name, fact in facts.items()) + LEGEND.format(rounds=rounds)
+def measure(sets, rounds):
+    """Returns {(operation, bound): {module: (minimum, median)}}, each the mean over sets of variables."""
+    times = {}
+    loops = {}
+    for _ in range(sets):
+        stopwatches = fresh_stopwatches()
+        in_set = {key: [] for key in stopwatches}
+        for i in range(rounds):
+            for (operation, bound, module), run in list(stopwatches.items())[:: 1 if i % 2 else -1]:
+                if (operation, bound) not in loops:
+                    loops[operation, bound] = max(1, int(200_000 / REPEATED / run(100)))
+                in_set[operation, bound, module].append(run(loops[operation, bound]))
+        for key, of in in_set.items():
+            times.setdefault(key, []).append((min(of), statistics.median(of)))
+        gc.collect()
+    results = {}
+    for (operation, bound, module), of in times.items():
+        means = tuple(map(statistics.mean, zip(*of)))
+        results.setdefault((operation, bound), {})[module] = means
+    return results
+
+
+def report(results, facts, options):
+    page = HEAD + "".join(f"| {name} | {fact} |\n" for name, fact in facts.items())
+    page += LEGEND.format(sets=options.sets, rounds=options.rounds)
     page += "| operation | bound | built-in | cppcontextvars | ratio |\n| --- | ---: | ---: | ---: | ---: |\n"
     slower = []
     for (operation, bound), times in results.items():
@@ -150,22 +170,20 @@ def plot(results, path):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=151)
+    parser.add_argument("--sets", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--docs", type=pathlib.Path)
     parser.add_argument("--commit", default="")
     parser.add_argument("--compiler", default="")
     options = parser.parse_args()
 
     gc.disable()
-    results = {}
+    results = measure(options.sets, options.rounds)
     print(f"{'ns':34}{'bound':>6}{'built-in':>10}{'ours':>10}{'ratio':>8}{'of medians':>12}")
-    for operation, statement in OPERATIONS.items():
-        for bound in SIZES:
-            times = results[operation, bound] = measure(statement, bound, options.rounds)
-            (theirs, theirs_median), (ours, ours_median) = times[builtin], times[cppcontextvars]
-            ratios = f"{ours / theirs:8.2f}{ours_median / theirs_median:12.2f}"
-            print(f"{operation:34}{bound:6}{theirs:10.1f}{ours:10.1f}{ratios}", flush=True)
-            gc.collect()
+    for (operation, bound), times in results.items():
+        (theirs, theirs_median), (ours, ours_median) = times[builtin], times[cppcontextvars]
+        ratios = f"{ours / theirs:8.2f}{ours_median / theirs_median:12.2f}"
+        print(f"{operation:34}{bound:6}{theirs:10.1f}{ours:10.1f}{ratios}")
 
     if options.docs:
         cpu = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
@@ -176,7 +194,7 @@ def main():
             "CPU": f"{cpu[1] if cpu else platform.processor()}, {os.cpu_count()} cores",
             "date": datetime.date.today().isoformat(),
         }
-        page = report(results, facts, options.rounds)
+        page = report(results, facts, options)
         if shutil.which("gnuplot"):
             (options.docs / "benchmarks").mkdir(exist_ok=True)
             plot(results, options.docs / "benchmarks" / "python_module.svg")
