@@ -156,9 +156,12 @@ def plot(results, path):
         "set xrange [0.8:1250]",
         "set yrange [0:*]",
         "set grid",
-        "set key below noenhanced",
+        "set key below maxcols 3 noenhanced",
         "plot 1 title 'built-in' lw 2 lc 'black', "
-        + ", ".join(f"'-' title '{operation}' with linespoints lw 2" for operation in OPERATIONS),
+        + ", ".join(
+            f"'-' title '{operation}' with linespoints lw 2 dt {1 + i // 5} pt {4 + i} lc {1 + i % 5}"
+            for i, operation in enumerate(OPERATIONS)
+        ),
     ]
     for operation in OPERATIONS:
         for bound in SIZES:

@@ -950,7 +950,7 @@ WEIGHTS = {
     "forget_token": 4, "forget_value": 2, "forget_many": 1, "link": 4, "cycles": 1, "collect": 0.5,
     "misuse": 12, "new_generator": 1, "resume": 2, "on_thread": 1, "enter_on_thread": 0.5,
     "leave_on_thread": 0.5, "end_thread": 0.1,
-}  # fmt: skip
+}
 PROGRAM = 400  # operations
 
 

@@ -42,7 +42,7 @@ class Pip(unittest.TestCase):
         made = subprocess.run(
             [sys.executable, "-m", "venv", "--system-site-packages", cls.directory / "venv"],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=cls.environment,
-        )  # fmt: skip
+        )
         if made.returncode:
             print(made.stdout, "no virtual environments here (in Debian: python3-venv)")
             sys.exit(77)
@@ -51,7 +51,7 @@ class Pip(unittest.TestCase):
         result = subprocess.run(
             [self.python, *arguments], cwd=self.directory, env=self.environment,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
+        )
         self.assertEqual(result.returncode, 0, result.stdout)
         return result.stdout
 
@@ -66,7 +66,7 @@ class Pip(unittest.TestCase):
         self.execute("-m", "pip", "uninstall", "-y", "cppcontextvars")
         self.assertEqual(self.installed(), [])
         self.assertEqual([path for path in sorted(SOURCE.iterdir()) if path.name != "__pycache__"],
-                         [path for path in before if path.name != "__pycache__"])  # fmt: skip
+                         [path for path in before if path.name != "__pycache__"])
 
     def test_makes_the_same_wheel_from_a_source_distribution(self):
         make = "import sys; sys.path.insert(0, sys.argv[1]); import backend; print(backend.build_sdist('.'))"
