@@ -2,6 +2,7 @@
 """Runs random programs with the built-in contextvars and with cppcontextvars, and compares all that happens.
 
     compare.py [--operations N | --seconds S] [--seed N] [--module NAME]
+    compare.py --alone …    runs them with the module only, with the collector at every allocation
 
 A program is a list of operations, whose operands are numbers that choose among the objects at hand.
 What each returned or raised is compared, and after each, which objects have died. The environment's
@@ -464,6 +465,8 @@ MISUSES = misuses()
 class World:
     """The objects that a program has made, and what happened."""
 
+    alone = False  # whether nothing is compared
+
     def __init__(self, module, operations):
         self.module = module
         self.operations = operations
@@ -784,6 +787,8 @@ class World:
 
     def equal(self, a, b, c):
         one, other = self.context(a), self.context(b)
+        if self.alone:
+            return one == other, one != other
         if c & 3:  # of one kind, but not the same
             variable, kind = self.variable(b), KINDS[c // 4 % len(KINDS)]
             pair = kind(self), kind(self)
@@ -1009,32 +1014,38 @@ def main():
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--seed", type=int, default=os.environ.get("CONTEXTVARS_SEED", random.randrange(2**32)))
     parser.add_argument("--module", default="cppcontextvars")
+    parser.add_argument("--alone", action="store_true")
     options = parser.parse_args()
     wanted = int(os.environ.get("CONTEXTVARS_COMPARE_OPERATIONS", options.operations))
     module = importlib.import_module(options.module)
     print(f"CONTEXTVARS_SEED={options.seed}", flush=True)
     sys.unraisablehook = lambda unraisable: print("unraisable", unraisable, file=sys.stderr)
 
-    gc.disable()  # a collection would come at other times, as the modules allocate differently
     gc.collect()
     gc.freeze()
+    if options.alone:
+        World.alone = True
+        gc.set_threshold(1, 20, 20)
+    else:
+        gc.disable()  # a collection would come at other times, as the modules allocate differently
     began = time.monotonic()
     done = programs = 0
     while done < wanted and time.monotonic() - began < options.seconds:
         generator = random.Random(options.seed * 1_000_003 + programs)
         operations, in_thread = program(generator), generator.random() < 0.1
-        found = difference(module, operations, in_thread)
-        if found:
+        if options.alone:
+            events(module, operations, in_thread)
+        elif difference(module, operations, in_thread):
             print(f"program {programs} differs{', on a thread' if in_thread else ''}; what is needed of it:")
             operations = minimised(module, operations, in_thread)
             for operation in operations:
                 print("   ", *operation)
-            at, one, other = difference(module, operations, in_thread) or found
+            at, one, other = difference(module, operations, in_thread)
             print(f"event {at}\n    built-in: {one}\n    {options.module}: {other}")
             return 1
         done += len(operations)
         programs += 1
-    print(f"{done:,} operations in {programs:,} programs, {time.monotonic() - began:.0f} s, without a difference")
+    print(f"{done:,} operations in {programs:,} programs, {time.monotonic() - began:.0f} s, without a {'crash' if options.alone else 'difference'}")
     return 0
 
 
