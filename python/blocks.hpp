@@ -14,8 +14,8 @@
 //
 // A variable remembers the cell in a trie where get found it last. A map that has a trie is numbered
 // anew whenever a part of it may have become another block, or a binding was removed; the number is
-// in `writer`, which the core alone uses otherwise, and 0 is none. So the variable is still bound there
-// as long as the current map has the number that was seen then.
+// in `writer`, which the core alone uses otherwise, and `frozen` is none. So the variable is still
+// bound there as long as the current map has the number that was seen then.
 //
 // The blocks are owned by objects of Python alone, and those are released under the GIL: no release
 // ever needs to be queued.
@@ -184,7 +184,7 @@ extern constinit std::uint64_t last_structure;
 /// To be called after whatever is more than a write to a cell.
 inline void number(engine::map& map) noexcept {
     if (map.rest != nullptr)
-        map.writer = ++last_structure;
+        map.writer = last_structure += 2; // even, so never `frozen`
 }
 
 /// Whether its one holder may change it in place.

@@ -36,7 +36,7 @@ struct current {
         const no_collection guard;
         if (!unshared(*context->bindings))
             context->bindings = operations::clone(context->bindings, true);
-        context->bindings->writer = 0;
+        context->bindings->writer = engine::frozen;
         engine::cell& place = operations::place_for(
             context->bindings, key, [this](engine::map* larger) { context->bindings = larger; });
         number(*context->bindings);
@@ -74,7 +74,7 @@ PyObject* make(PyTypeObject* type, PyObject* args, PyObject* keywords) {
     if (made == nullptr)
         return nullptr;
     made->key = engine::unbound_key;
-    made->found_in = ~std::uint64_t{0}; // no map's
+    made->found_in = ~std::uint64_t{0}; // odd: no map's
     made->found = nullptr;
     made->name = shared(name);
     made->default_value = default_value;
@@ -135,7 +135,7 @@ PyObject* repr(PyObject* self) {
     const engine::cell* found = engine::find_in_rest(map, self_of(self)->key);
     if (found == nullptr)
         return get_default(self, given);
-    if (map.writer != 0) {
+    if (map.writer != engine::frozen) {
         self_of(self)->found_in = map.writer;
         self_of(self)->found = found;
     }
