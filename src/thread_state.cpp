@@ -36,6 +36,7 @@ constinit thread_local map* current_map_slot = empty_map();
 constinit thread_local frame* top_frame_slot = nullptr;
 #endif
 constinit thread_local thread_state* state_slot = nullptr;
+constinit block_exchange free_chains;
 
 map* load_current_map() noexcept { return current_map_slot; }
 void store_current_map(map* map) noexcept { current_map_slot = map; }
@@ -139,9 +140,12 @@ identity_type identity_of(frame& frame) noexcept {
 }
 
 void* allocate_new(std::size_t block_class) {
-    // A thread that only ever captures and enters needs its blocks as well.
-    if (reuse_blocks)
-        this_thread();
+    if (reuse_blocks) {
+        // A thread that only ever captures and enters needs its blocks as well.
+        block_cache& blocks = this_thread().blocks;
+        if (block_class < block_classes && blocks.refill(block_class))
+            return blocks.take(block_class);
+    }
     return ::operator new(32 * (block_class + 1));
 }
 
@@ -151,6 +155,16 @@ void* try_allocate_new(std::size_t block_class) noexcept {
     } catch (const std::bad_alloc&) {
         return nullptr;
     }
+}
+
+void deallocate_anyhow(void* block, std::size_t block_class) noexcept {
+    // A thread that only ever drops what others made passes it on to them.
+    if (!reuse_blocks || block_class >= block_classes || try_this_thread() == nullptr)
+        return ::operator delete(block);
+    if (state_slot->blocks.put(block, block_class))
+        return;
+    state_slot->blocks.make_room(block_class);
+    state_slot->blocks.put(block, block_class);
 }
 
 } // namespace contextvars::inline v0::detail

@@ -3,6 +3,7 @@
 // Where the library asks for memory, and that it gives all of it back.
 #include <contextvars/contextvars.hpp>
 
+#include "support/environment.hpp"
 #include "support/failing_allocation.hpp"
 #include "support/isolated.hpp"
 #include "support/throw_at.hpp"
@@ -11,7 +12,9 @@
 
 #include <memory>
 #include <new>
+#include <semaphore>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace cv = contextvars;
@@ -175,6 +178,39 @@ TEST_F(MemoryTest, of_a_context_with_eight_small_bindings_is_one_block_of_160_by
     }
     EXPECT_LE(contextvars_tests::allocations::bytes - shared, 1000 * 160);
 }
+
+#if !CONTEXTVARS_TESTS_SANITIZED // with a sanitizer, no block is used again
+TEST_F(MemoryTest, of_contexts_that_another_thread_drops_is_used_again) {
+    constexpr std::size_t contexts = 500;
+    std::vector<std::unique_ptr<cv::ContextVar<long>>> variables;
+    for (int i = 0; i < 8; ++i) {
+        variables.push_back(std::make_unique<cv::ContextVar<long>>("small"));
+        variables.back()->set(i);
+    }
+    std::vector<cv::Context> made(contexts);
+    std::binary_semaphore full{0};
+    std::binary_semaphore empty{0};
+    constexpr int rounds = 10;
+    std::jthread drops([&] {
+        for (int round = 0; round != rounds; ++round) {
+            full.acquire();
+            for (cv::Context& context : made)
+                context = cv::Context();
+            empty.release();
+        }
+    });
+    long allocated = 0;
+    for (int round = 0; round != rounds; ++round) {
+        allocated = allocations_of([&] {
+            for (cv::Context& context : made)
+                context = cv::copy_context();
+        });
+        full.release();
+        empty.acquire();
+    }
+    EXPECT_EQ(allocated, 0) << "once warm";
+}
+#endif
 
 TEST_F(MemoryTest, is_not_kept_by_copies_of_copies_that_borrow_their_values) {
     struct large {
