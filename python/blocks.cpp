@@ -67,14 +67,10 @@ int for_each_owned(const engine::map& map, Visit&& visit) {
     return map.rest != nullptr ? visit(object_of(map.rest)) : 0;
 }
 template <class Visit>
-int for_each_owned(const engine::overflow& rest, Visit&& visit) {
-    return rest.root != nullptr ? visit(object_of(rest.root)) : 0;
-}
-template <class Visit>
-int for_each_owned(const engine::branch& branch, Visit&& visit) {
-    for (std::uint32_t i = 0, bound = engine::ways_in_use(branch); i != bound; ++i)
-        if (branch.children[i] != nullptr)
-            if (int stop = visit(object_of(branch.children[i])))
+int for_each_owned(const engine::branches& level, Visit&& visit) {
+    for (std::uint32_t i = 0, bound = engine::ways_in_use(level); i != bound; ++i)
+        if (level.children[i] != nullptr)
+            if (int stop = visit(object_of(level.children[i])))
                 return stop;
     return 0;
 }
@@ -129,9 +125,8 @@ PyType_Slot map_slots[] = {
 
 PyType_Spec map_spec = {"cppcontextvars._map", block_offset + sizeof(engine::map),
                         sizeof(engine::cell), block_flags, map_slots};
-PyType_Spec overflow_spec = {"cppcontextvars._map_overflow",
-                             block_offset + sizeof(engine::overflow), 0, block_flags,
-                             block_slots<engine::overflow>};
+PyType_Spec trie_spec = {"cppcontextvars._map_trie", block_offset + sizeof(engine::trie), 0,
+                         block_flags, block_slots<engine::trie>};
 PyType_Spec branch_spec = {"cppcontextvars._map_branch", block_offset + sizeof(engine::branch), 0,
                            block_flags, block_slots<engine::branch>};
 PyType_Spec leaf_spec = {"cppcontextvars._map_leaf", block_offset + sizeof(engine::leaf), 0,

@@ -2,7 +2,7 @@
 //
 // The engine's maps, where their blocks are objects of Python.
 //
-// Each block (a map, an overflow, a branch, a leaf) lies in one object that the garbage collector
+// Each block (a map, a trie, a branch, a leaf) lies in one object that the garbage collector
 // tracks, and the object's reference count is the block's: so two contexts that share a map visit one
 // object, which visits its values once. Whoever finds such an object (gc.get_objects()) and keeps it
 // only makes its block look shared, hence copied before it is changed.
@@ -147,8 +147,8 @@ struct python_policy {
     }
     template <class Block>
     static free_list& freed_of() noexcept {
-        if constexpr (std::is_same_v<Block, engine::overflow>)
-            return freed.overflows;
+        if constexpr (std::is_same_v<Block, engine::trie>)
+            return freed.tries;
         else if constexpr (std::is_same_v<Block, engine::branch>)
             return freed.branches;
         else
@@ -158,8 +158,8 @@ struct python_policy {
 private:
     template <class Block>
     static PyTypeObject* type_of() noexcept {
-        if constexpr (std::is_same_v<Block, engine::overflow>)
-            return the.overflow;
+        if constexpr (std::is_same_v<Block, engine::trie>)
+            return the.trie;
         else if constexpr (std::is_same_v<Block, engine::branch>)
             return the.branch;
         else

@@ -69,7 +69,7 @@ int make_types(PyObject* module, module_objects& made) {
         {made.context, context_spec},   {made.missing_type, missing_spec},
         {made.keys, keys_spec},         {made.values, values_spec},
         {made.items, items_spec},       {made.slot_owner, slot_owner_spec},
-        {made.map, map_spec},           {made.overflow, overflow_spec},
+        {made.map, map_spec},           {made.trie, trie_spec},
         {made.branch, branch_spec},     {made.leaf, leaf_spec},
     };
     for (const auto& [type, spec] : types) {

@@ -64,7 +64,7 @@ struct module_objects {
     PyTypeObject* items;
     PyTypeObject* slot_owner;
     PyTypeObject* map;
-    PyTypeObject* overflow;
+    PyTypeObject* trie;
     PyTypeObject* branch;
     PyTypeObject* leaf;
     PyObject* missing;   ///< Token.MISSING
@@ -73,7 +73,7 @@ struct module_objects {
 extern constinit module_objects the;
 
 extern PyType_Spec variable_spec, token_spec, context_spec, missing_spec, keys_spec, values_spec,
-    items_spec, slot_owner_spec, map_spec, overflow_spec, branch_spec, leaf_spec;
+    items_spec, slot_owner_spec, map_spec, trie_spec, branch_spec, leaf_spec;
 
 template <class T>
 PyObject* as_object(T* object) noexcept {
@@ -183,7 +183,7 @@ struct free_lists {
     free_list tokens{64};
     free_list contexts{64};
     free_list tables[3]{free_list{64}, free_list{64}, free_list{64}}; // of 4, 8, 16 cells
-    free_list overflows{32};
+    free_list tries{32};
     free_list branches{32};
     free_list leaves{64};
 
@@ -193,7 +193,7 @@ struct free_lists {
         function(contexts);
         for (free_list& list : tables)
             function(list);
-        function(overflows);
+        function(tries);
         function(branches);
         function(leaves);
     }

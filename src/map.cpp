@@ -262,36 +262,15 @@ const cell* find_any(const map& map, key_type key) noexcept {
     return nullptr;
 }
 
-namespace {
-
-bool for_each_in_trie(const void* node, std::uint32_t shift, visitor visit, void* argument) {
-    if (node == nullptr)
-        return true;
-    if (shift == 0) {
-        for (const cell& cell : static_cast<const leaf*>(node)->cells)
-            if (cell.key != no_key && !visit(argument, cell))
-                return false;
-        return true;
-    }
-    for (const void* child : static_cast<const branch*>(node)->children)
-        if (!for_each_in_trie(child, shift_below(shift), visit, argument))
-            return false;
-    return true;
-}
-
-} // namespace
-
 bool for_each(const map& map, visitor visit, void* argument) {
-    for (std::uint32_t i = 0; i != capacity_of(map); ++i)
-        if (const cell& cell = cells_of(map)[i]; cell.key != no_key && !visit(argument, cell))
+    std::uint32_t position = 0;
+    while (const cell* bound = next_cell(map, position))
+        if (!visit(argument, *bound))
             return false;
-    if (map.rest == nullptr)
-        return true;
-    if (!for_each_in_trie(map.rest->root, map.rest->shift, visit, argument))
-        return false;
-    for (const dead_binding* dead = map.rest->dead; dead != nullptr; dead = dead->next)
-        if (!visit(argument, dead->bound))
-            return false;
+    if (map.rest != nullptr)
+        for (const dead_binding* dead = map.rest->dead; dead != nullptr; dead = dead->next)
+            if (!visit(argument, dead->bound))
+                return false;
     return true;
 }
 

@@ -44,10 +44,6 @@ inline const cell* cells_of(const map& map) noexcept {
     return reinterpret_cast<const cell*>(&map + 1);
 }
 
-inline std::uint32_t way_at(std::uint32_t id, std::uint32_t shift) noexcept {
-    return (id >> shift) % (shift == 0 ? leaf::ways : branch::ways);
-}
-
 /// The library's memcpy, which uses the widest registers there are. Compilers, if they can bound the
 /// size, make `rep movs` of it, which takes longer to start than the whole copy takes.
 inline void copy_bytes(void* to, const void* from, std::size_t bytes) noexcept {
@@ -70,7 +66,7 @@ inline void copy_bytes(void* to, const void* from, std::size_t bytes) noexcept {
 }
 
 inline leaf::leaf(const leaf& old) noexcept { copy_bytes(&cells, &old.cells, sizeof cells); }
-inline branch::branch(const branch& old) noexcept {
+inline branches::branches(const branches& old) noexcept : borrowed(old.borrowed) {
     copy_bytes(&children, &old.children, sizeof children);
 }
 
@@ -90,15 +86,7 @@ inline bool is_flat(const map& map, const cell& place) noexcept {
 }
 
 inline bool borrows(const map& map, std::size_t index) noexcept {
-    return map.rest != nullptr && (map.rest->borrowed >> index & 1) != 0;
-}
-
-/// The leaf at an id that is bound in the trie.
-inline leaf& leaf_at(const overflow& rest, std::uint32_t id) noexcept {
-    void* node = rest.root;
-    for (std::uint32_t shift = rest.shift; shift != 0; shift = shift_below(shift))
-        node = static_cast<branch*>(node)->children[way_at(id, shift)];
-    return *static_cast<leaf*>(node);
+    return map.rest != nullptr && (map.rest->borrowed_cells >> index & 1) != 0;
 }
 
 /// The next binding, in no particular order, or nullptr: there are no more. Who begins has position 0.
@@ -107,39 +95,36 @@ inline const cell* next_cell(const map& map, std::uint32_t& position) noexcept {
     while (position < capacity)
         if (const cell& cell = cells_of(map)[position++]; cell.key != no_key)
             return &cell;
-    const overflow* rest = map.rest;
-    if (rest == nullptr || rest->root == nullptr)
-        return nullptr;
-    for (std::uint32_t id = position - capacity; rest->reaches(id);) {
-        const void* node = rest->root;
-        std::uint32_t shift = rest->shift;
-        for (; shift != 0; shift = shift_below(shift)) {
-            const void* child = static_cast<const branch*>(node)->children[way_at(id, shift)];
-            if (child == nullptr)
-                break;
-            node = child;
+    std::uint32_t id = position - capacity;
+    while (map.rest != nullptr && id < map.rest->limit) {
+        const branches* level = static_cast<const trie*>(map.rest);
+        std::uint32_t shift = map.rest->shift;
+        const void* child = level->children[way_at(id, shift)];
+        for (; child != nullptr && shift != 4; child = level->children[way_at(id, shift)]) {
+            level = static_cast<const branch*>(child);
+            shift = shift_below(shift);
         }
-        if (shift != 0) {
+        if (child == nullptr) {
             id = ((id >> shift) + 1) << shift;
             continue;
         }
-        const cell& found = static_cast<const leaf*>(node)->cells[id % leaf::ways];
-        ++id;
+        const cell& found = static_cast<const leaf*>(child)->cells[place_in_leaf(id++)];
         if (found.key != no_key) {
             position = capacity + id;
             return &found;
         }
     }
+    position = capacity + id;
     return nullptr;
 }
 
-/// Returns: a bound of the ways that have a child. Ids are dense, so most branches have few, the first.
-inline std::uint32_t ways_in_use(const branch& branch) noexcept {
-    std::uint32_t bound = branch::ways;
+/// Returns: a bound of the ways that have a child. Ids are dense, so most have few, the first.
+inline std::uint32_t ways_in_use(const branches& level) noexcept {
+    std::uint32_t bound = branches::ways;
     for (; bound != 0; bound -= 8) {
         std::uintptr_t any = 0;
         for (std::uint32_t i = bound - 8; i != bound; ++i)
-            any |= reinterpret_cast<std::uintptr_t>(branch.children[i]);
+            any |= reinterpret_cast<std::uintptr_t>(level.children[i]);
         if (any != 0)
             break;
     }
@@ -156,29 +141,25 @@ struct replaced {
 /// Precondition: the map is unshared.
 template <class Counts>
 inline cell* own_far_place(map& map, key_type key) noexcept {
-    const overflow* rest = map.rest;
+    overflow* const rest = map.rest;
     const std::uint32_t id = id_of(key);
-    if (rest == nullptr || Counts::may_be_shared(*rest) || !rest->reaches(id))
+    if (rest == nullptr || id >= rest->limit || Counts::may_be_shared(*rest))
         return nullptr;
-    void* node = rest->root;
-    std::uint64_t borrowed = rest->root_borrowed;
-    for (std::uint32_t shift = rest->shift;; shift = shift_below(shift)) {
-        if (node == nullptr || (borrowed & 1) != 0 || Counts::may_be_shared(node, shift))
-            return nullptr;
-        if (shift == 0)
-            break;
-        const auto* parent = static_cast<branch*>(node);
-        borrowed = parent->borrowed >> way_at(id, shift);
-        node = parent->children[way_at(id, shift)];
-    }
-    cell& place = static_cast<leaf*>(node)->cells[way_at(id, 0)];
-    return place.key == key ? &place : nullptr;
+    const auto is_own = [](const branches& parent, std::uint32_t way, void* child,
+                           std::uint32_t shift) {
+        return (parent.borrowed >> way & 1) == 0 && !Counts::may_be_shared(child, shift);
+    };
+    leaf* const last = find_leaf(static_cast<trie&>(*rest), id, is_own);
+    if (last == nullptr || last->cells[place_in_leaf(id)].key != key)
+        return nullptr;
+    return &last->cells[place_in_leaf(id)];
 }
 
-/// A policy has these static members. A block is a map, an overflow, a branch, a leaf or a
+/// A policy has these static members. A block is a map, an overflow, a trie, a branch, a leaf or a
 /// dead_binding.
 ///   largest_capacity           of a table
-///   has_nodes                  values may be in nodes, which a clone may borrow
+///   has_nodes                  values may be in nodes, which a clone may borrow; else, and where no
+///                              map outlives_variables, every overflow is a trie
 ///   outlives_variables         a map may bind a variable that is gone
 ///   allocate_table(capacity)   room for a map. Throws: std::bad_alloc
 ///   deallocate_table(memory, capacity)
@@ -190,6 +171,8 @@ inline cell* own_far_place(map& map, key_type key) noexcept {
 ///   share_value(cell), release_value(cell), is_observed(value)
 template <class Policy>
 struct map_operations {
+    static constexpr bool always_tries = !Policy::has_nodes && !Policy::outlives_variables;
+
     static map* allocate_map(std::uint32_t capacity) {
         void* memory = Policy::allocate_table(capacity);
         auto* made = ::new (memory) map{(capacity - 1) << 4, 0, 1, 0, 0, false, nullptr, frozen};
@@ -228,11 +211,19 @@ struct map_operations {
             auto* last = static_cast<branch*>(node);
             if (!Policy::drop_reference(*last))
                 return;
-            for (std::uint64_t own = ~last->borrowed; own != 0; own &= own - 1)
-                release_trie(last->children[static_cast<std::size_t>(std::countr_zero(own))],
-                             shift_below(shift));
+            release_children(*last, shift);
             Policy::unmake(last);
         }
+    }
+
+    static void share_children(const branches& level, std::uint32_t shift) noexcept {
+        for (std::uint32_t i = 0, bound = ways_in_use(level); i != bound; ++i)
+            share_trie(level.children[i], shift_below(shift));
+    }
+    static void release_children(const branches& level, std::uint32_t shift) noexcept {
+        for (std::uint64_t own = ~level.borrowed; own != 0; own &= own - 1)
+            release_trie(level.children[static_cast<std::size_t>(std::countr_zero(own))],
+                         shift_below(shift));
     }
 
     /// A copy of a part that is shared or borrowed: counts what is in it, or borrows that too.
@@ -246,14 +237,11 @@ struct map_operations {
         return made;
     }
     static branch* copy_of(const branch& old, std::uint32_t shift, bool lent) {
-        auto* made = Policy::template make<branch>(old);
-        if (lent) {
-            made->solid = false;
+        auto* made = Policy::template make<branch>(old, !lent);
+        if (lent)
             made->borrowed = ~std::uint64_t{0};
-        } else {
-            for (std::uint32_t i = 0, bound = ways_in_use(*made); i != bound; ++i)
-                share_trie(made->children[i], shift_below(shift));
-        }
+        else
+            share_children(*made, shift);
         return made;
     }
 
@@ -288,8 +276,7 @@ struct map_operations {
         } else if (auto* old = static_cast<branch*>(node); !old->solid) {
             auto* made = Policy::template make<branch>();
             try {
-                for (std::uint32_t i = 0; i != branch::ways; ++i)
-                    made->children[i] = solid(old->children[i], shift_below(shift));
+                make_solid(*made, *old, shift);
             } catch (...) {
                 release_trie(made, shift);
                 throw;
@@ -298,6 +285,10 @@ struct map_operations {
         }
         share_trie(node, shift);
         return node;
+    }
+    static void make_solid(branches& made, const branches& old, std::uint32_t shift) {
+        for (std::uint32_t i = 0; i != branches::ways; ++i)
+            made.children[i] = solid(old.children[i], shift_below(shift));
     }
 
     static void release_dead(dead_binding* list) noexcept {
@@ -315,29 +306,35 @@ struct map_operations {
         return list;
     }
 
-    /// The cell at an id that the root reaches, on a path that only this rest has.
-    static cell& parted_place_of(overflow& rest, std::uint32_t id) {
-        part_trie(rest.root, rest.shift, rest.root_borrowed, 1);
-        void* node = rest.root;
-        for (std::uint32_t shift = rest.shift; shift != 0; shift = shift_below(shift)) {
-            auto& parent = *static_cast<branch*>(node);
+    /// The cell at an id that the trie reaches, on a path that only this trie has.
+    static cell& parted_place_of(trie& trie, std::uint32_t id) {
+        branches* level = &trie;
+        for (std::uint32_t shift = trie.shift;; shift = shift_below(shift)) {
             const std::uint32_t way = way_at(id, shift);
-            part_trie(parent.children[way], shift_below(shift), parent.borrowed,
-                      std::uint64_t{1} << way);
-            node = parent.children[way];
+            void*& below = level->children[way];
+            part_trie(below, shift_below(shift), level->borrowed, std::uint64_t{1} << way);
+            if (shift == 4)
+                return static_cast<leaf*>(below)->cells[place_in_leaf(id)];
+            level = static_cast<branch*>(below);
         }
-        return static_cast<leaf*>(node)->cells[way_at(id, 0)];
+    }
+
+    static void unmake_overflow(overflow* rest) noexcept {
+        if (always_tries || rest->limit != 0)
+            Policy::unmake(static_cast<trie*>(rest));
+        else if constexpr (!always_tries)
+            Policy::unmake(rest);
     }
 
     [[gnu::noinline]] static void release_overflow(overflow* rest) noexcept {
         if (rest == nullptr || !Policy::drop_reference(*rest))
             return;
-        if (rest->root_borrowed == 0)
-            release_trie(rest->root, rest->shift);
+        if (rest->limit != 0)
+            release_children(static_cast<trie&>(*rest), rest->shift);
         release_dead(rest->dead);
         if (rest->base != nullptr)
             release(rest->base);
-        Policy::unmake(rest);
+        unmake_overflow(rest);
     }
 
     /// Gives a cell that binds a node a reference of its own to it, if it borrows it.
@@ -351,9 +348,10 @@ struct map_operations {
             borrowed &= ~(std::remove_reference_t<decltype(borrowed)>{1} << index);
         };
         if (is_flat(map, place))
-            take(map.rest->borrowed, index_of(map, place));
+            take(map.rest->borrowed_cells, index_of(map, place));
         else
-            take(leaf_at(*map.rest, id_of(place.key)).borrowed, way_at(id_of(place.key), 0));
+            take(find_leaf(static_cast<trie&>(*map.rest), id_of(place.key), any_child)->borrowed,
+                 place_in_leaf(id_of(place.key)));
     }
 
     /// Counts a value in a node, which came to a cell or goes.
@@ -369,47 +367,67 @@ struct map_operations {
         map.observed = static_cast<std::uint8_t>(map.observed + (observed ? change : 0));
     }
 
-    [[gnu::noinline]] static overflow& parted_rest(map& map) {
-        if (map.rest == nullptr) {
-            map.rest = Policy::template make<overflow>();
-        } else if (overflow* old = map.rest; Policy::may_be_shared(*old)) {
-            auto* made = Policy::template make<overflow>(1U, old->shift, old->root, old->dead,
-                                                         old->observed);
-            share_trie(made->root, made->shift);
+    /// Exchanges what a map has besides its table, for what has the same in it.
+    static void replace_rest(map& map, overflow* made, bool shares) noexcept {
+        overflow* const old = map.rest;
+        if (shares) {
+            if (old->limit != 0)
+                share_children(static_cast<trie&>(*made), made->shift);
             share_dead(made->dead);
-            map.rest = made;
-            release_overflow(old);
         }
+        std::atomic_signal_fence(std::memory_order_release);
+        map.rest = made;
+        if (shares)
+            release_overflow(old);
+        else if (old != nullptr)
+            unmake_overflow(old);
+    }
+
+    /// The trie, which is made and parted as needed. One that is made reaches `id`.
+    [[gnu::noinline]] static trie& parted_trie(map& map, std::uint32_t id) {
+        overflow* const old = map.rest;
+        const bool shared = old != nullptr && Policy::may_be_shared(*old);
+        if (old != nullptr && old->limit != 0 && !shared)
+            return static_cast<trie&>(*old);
+        trie* const made = old == nullptr ? Policy::template make<trie>(id)
+                           : old->limit == 0
+                               ? Policy::template make<trie>(*old, id)
+                               : Policy::template make<trie>(static_cast<trie&>(*old));
+        replace_rest(map, made, shared);
+        return *made;
+    }
+
+    /// For what needs no trie.
+    static overflow& parted_rest(map& map) {
+        overflow* const old = map.rest;
+        if (old == nullptr)
+            return *(map.rest = Policy::template make<overflow>());
+        if (!Policy::may_be_shared(*old))
+            return *old;
+        if (old->limit != 0)
+            return parted_trie(map, 0);
+        replace_rest(map, Policy::template make<overflow>(*old), true);
         return *map.rest;
     }
 
     /// The place of `key` in the trie, which is made, parted and raised as needed.
     static cell& parted_far_place(map& map, key_type key) {
-        overflow* rest = &parted_rest(map);
-        while (!rest->reaches(id_of(key))) {
+        trie* root = &parted_trie(map, id_of(key));
+        while (id_of(key) >= root->limit) {
             // Root and shift must change at once, so they change with the object that holds them.
-            branch* above = nullptr;
-            if (rest->root != nullptr) {
-                above = Policy::template make<branch>();
-                above->children[0] = rest->root;
-                above->borrowed = rest->root_borrowed;
-                above->solid = rest->base == nullptr;
-            }
-            overflow* raised = nullptr;
+            auto* below = Policy::template make<branch>(*root, root->base == nullptr);
+            trie* raised = nullptr;
             try {
-                raised = Policy::template make<overflow>(
-                    1U, rest->shift == 0 ? 4 : rest->shift + 6, static_cast<void*>(above),
-                    rest->dead, rest->observed, rest->depth, rest->base, rest->borrowed);
+                raised = Policy::template make<trie>(*root, root->limit);
             } catch (...) {
-                if (above != nullptr)
-                    Policy::unmake(above);
+                Policy::unmake(below);
                 throw;
             }
-            std::atomic_signal_fence(std::memory_order_release);
-            map.rest = raised;
-            Policy::unmake(std::exchange(rest, raised));
+            raised->children[0] = below;
+            replace_rest(map, raised, false);
+            root = raised;
         }
-        return parted_place_of(*rest, id_of(key));
+        return parted_place_of(*root, id_of(key));
     }
 
     /// A map of twice the capacity, with the same bindings: no two meet that did not meet before.
@@ -430,14 +448,14 @@ struct map_operations {
                 borrowed |= std::uint64_t{borrows(*old, i)} << index_of(*made, place);
             }
         if (made->rest != nullptr && made->rest->base != nullptr)
-            made->rest->borrowed = borrowed;
+            made->rest->borrowed_cells = borrowed;
         return made;
     }
 
     /// Drops what a map holds, apart from its memory. Not inlined, so that release() of a map of
     /// small values saves no registers.
     [[gnu::noinline]] static void release_what_is_counted(map& map) noexcept {
-        const std::uint64_t borrowed = map.rest != nullptr ? map.rest->borrowed : 0;
+        const std::uint64_t borrowed = map.rest != nullptr ? map.rest->borrowed_cells : 0;
         int owned = map.nodes - (borrowed != 0 ? std::popcount(borrowed) : 0);
         for (std::uint32_t i = 0; owned != 0; ++i)
             if (const cell& cell = cells_of(map)[i];
@@ -465,44 +483,58 @@ struct map_operations {
             return false;
         if (map.rest == nullptr)
             return map.nodes > 1 && map.observed == 0;
-        return (map.nodes > 1 || map.rest->root != nullptr) && map.observed == 0 &&
+        return (map.nodes > 1 || map.rest->limit != 0) && map.observed == 0 &&
                map.rest->observed == 0 && map.rest->depth < most_bases;
     }
 
-    /// The rest of a clone of `old`, which shares the nodes that are not borrowed. Throws.
-    static overflow* rest_of_clone(map* old, bool lent) {
-        overflow* rest = old->rest;
-        if (lent) {
-            auto* made = Policy::template make<overflow>();
-            made->base = old;
-            made->depth = 1;
-            if (rest != nullptr) {
-                made->depth = rest->depth + 1;
-                made->shift = rest->shift;
-                made->root = rest->root;
-                made->root_borrowed = 1;
-                made->dead = share_dead(rest->dead);
-            }
-            return made;
+    /// The rest of a clone of `old` that borrows from it. Throws.
+    static overflow* borrowing_rest(map* old) {
+        const overflow* const rest = old->rest;
+        overflow* made = nullptr;
+        if (rest != nullptr && rest->limit != 0) {
+            auto* root = Policy::template make<trie>(static_cast<const trie&>(*rest));
+            root->borrowed = ~std::uint64_t{0};
+            made = root;
+        } else {
+            made = Policy::template make<overflow>();
+            made->dead = rest != nullptr ? rest->dead : nullptr;
         }
+        share_dead(made->dead);
+        made->base = old;
+        made->depth = static_cast<std::uint16_t>(rest != nullptr ? rest->depth + 1 : 1);
+        made->borrowed_cells = 0;
+        return made;
+    }
+
+    /// The rest of a clone of `old` that counts what it shares. Throws.
+    static overflow* counting_rest(const map& old) {
+        overflow* const rest = old.rest;
         if (rest == nullptr)
             return nullptr;
         if (rest->base == nullptr) {
             Policy::add_reference(*rest);
             return rest;
         }
-        if (rest->root == nullptr && rest->dead == nullptr)
-            return nullptr;
-        auto* made = Policy::template make<overflow>();
-        try {
-            made->shift = rest->shift;
-            made->root = solid(rest->root, rest->shift);
-        } catch (...) {
-            Policy::unmake(made);
-            throw;
+        overflow* made = nullptr;
+        if (rest->limit != 0) {
+            auto* root = Policy::template make<trie>(*rest, rest->limit - 1);
+            try {
+                make_solid(*root, static_cast<trie&>(*rest), rest->shift);
+            } catch (...) {
+                release_children(*root, root->shift);
+                Policy::unmake(root);
+                throw;
+            }
+            made = root;
+        } else if constexpr (!always_tries) {
+            if (rest->dead == nullptr)
+                return nullptr;
+            made = Policy::template make<overflow>(*rest);
         }
-        made->observed = rest->observed;
-        made->dead = share_dead(rest->dead);
+        share_dead(made->dead);
+        made->base = nullptr;
+        made->depth = 0;
+        made->borrowed_cells = 0;
         return made;
     }
 
@@ -517,7 +549,10 @@ struct map_operations {
         overflow* rest = nullptr;
         if (lent || old->rest != nullptr) {
             try {
-                rest = rest_of_clone(old, lent);
+                if constexpr (Policy::has_nodes)
+                    rest = lent ? borrowing_rest(old) : counting_rest(*old);
+                else
+                    rest = counting_rest(*old);
             } catch (...) {
                 Policy::deallocate_table(memory, capacity);
                 throw;
@@ -528,7 +563,7 @@ struct map_operations {
         copy_cells(*made, *old);
         if (lent) {
             for (std::uint32_t i = 0; made->nodes != 0 && i != capacity_of(*made); ++i)
-                rest->borrowed |= std::uint64_t{in_node(cells_of(*made)[i].key)} << i;
+                rest->borrowed_cells |= std::uint64_t{in_node(cells_of(*made)[i].key)} << i;
             if (!gives)
                 Policy::share(old);
             else
@@ -579,14 +614,18 @@ struct map_operations {
                 return parted_far_place(*map, key);
             if (place.key == no_key)
                 return place;
-            if (Policy::outlives_variables && id_of(place.key) == id_of(key)) {
-                bury(*map, place);
-                return place;
+            if constexpr (Policy::outlives_variables) {
+                if (id_of(place.key) == id_of(key)) {
+                    bury(*map, place);
+                    return place;
+                }
             }
             if (capacity_of(*map) == Policy::largest_capacity) {
                 cell& far_place = parted_far_place(*map, key);
-                if (Policy::outlives_variables && far_place.key != no_key && far_place.key != key)
-                    bury(*map, far_place);
+                if constexpr (Policy::outlives_variables) {
+                    if (far_place.key != no_key && far_place.key != key)
+                        bury(*map, far_place);
+                }
                 return far_place;
             }
             auto* larger = grown(map);

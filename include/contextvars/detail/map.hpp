@@ -56,16 +56,22 @@ struct leaf {
     std::array<cell, ways> cells;
 };
 
-struct branch {
+struct branches {
     static constexpr std::uint32_t ways = 64;
 
-    branch() noexcept : children{} {}
-    explicit branch(const branch& old) noexcept; // as for leaves
+    branches() noexcept : children{} {}
+    branches(const branches& old) noexcept; // as for leaves
+
+    std::uint64_t borrowed = 0;
+    std::array<void*, ways> children; ///< branch*, or leaf* at shift 4
+};
+
+struct branch : branches {
+    branch() noexcept = default;
+    branch(const branches& old, bool is_solid) noexcept : branches(old), solid(is_solid) {}
 
     std::atomic<std::uint32_t> references{1};
     bool solid = true; ///< nothing in or below it is borrowed, nor ever was
-    std::uint64_t borrowed = 0;
-    std::array<void*, ways> children; ///< branch*, or leaf* at shift 4
 };
 
 struct map;
@@ -73,18 +79,31 @@ struct dead_binding;
 
 /// What a map has besides its table.
 struct overflow {
-    std::atomic<std::uint32_t> references{1};
-    std::uint32_t shift = 0; ///< of ids at the root: 0 where that is a leaf; then 4, 10, 16
-    void* root = nullptr;    ///< of the trie
-    dead_binding* dead = nullptr;
-    std::uint32_t observed = 0; ///< values in the trie that have a destructor
-    std::uint32_t depth = 0;    ///< of the bases of bases
-    map* base = nullptr;        ///< whom the borrowed belong to; then no other map has this rest
-    std::uint64_t borrowed = 0; ///< of the cells in the table
-    std::uint64_t root_borrowed = 0;
+    overflow() noexcept = default;
+    explicit overflow(const overflow& old) noexcept // as for leaves
+        : limit(old.limit), dead(old.dead), base(old.base), borrowed_cells(old.borrowed_cells),
+          observed(old.observed), shift(old.shift), depth(old.depth) {}
 
-    bool reaches(std::uint32_t id) const noexcept {
-        return (id >> shift) < (shift == 0 ? leaf::ways : branch::ways);
+    std::atomic<std::uint32_t> references{1};
+    std::uint32_t limit = 0; ///< ids below it have a place in the trie; 0: then this is not a trie
+    dead_binding* dead = nullptr;
+    map* base = nullptr; ///< whom the borrowed belong to; then no other map has this overflow
+    std::uint64_t borrowed_cells = 0; ///< of the table
+    std::uint32_t observed = 0;       ///< values in the trie that have a destructor
+    std::uint16_t shift = 0;          ///< of ids at the root: 4, 10 or 16
+    std::uint16_t depth = 0;          ///< of the bases of bases
+};
+
+/// With the root of the trie, so that a lookup has one pointer less to follow.
+struct trie : overflow, branches {
+    explicit trie(std::uint32_t id) noexcept { reach_for(id); }
+    trie(const overflow& old, std::uint32_t id) noexcept : overflow(old) { reach_for(id); }
+    explicit trie(const trie& old) noexcept = default;
+
+private:
+    void reach_for(std::uint32_t id) noexcept {
+        shift = id < 1U << 10 ? 4 : id < 1U << 16 ? 10 : 16;
+        limit = ways << shift;
     }
 };
 
@@ -162,24 +181,53 @@ constexpr std::uint32_t shift_below(std::uint32_t shift) noexcept {
     return shift < 6 ? 0 : shift - 6;
 }
 
+constexpr std::uint32_t way_at(std::uint32_t id, std::uint32_t shift) noexcept {
+    return (id >> shift) % branches::ways;
+}
+constexpr std::uint32_t place_in_leaf(std::uint32_t id) noexcept { return id % leaf::ways; }
+
+/// The leaf at an id that the trie reaches, or nullptr: one is missing on the way there, or refused by
+/// accepts(parent, way, child, shift of the child).
+template <class Accepts>
+inline leaf* find_leaf(const trie& trie, std::uint32_t id, const Accepts& accepts) noexcept {
+    const branches* level = &trie;
+    const auto child_at = [&level, id, &accepts](std::uint32_t shift) -> void* {
+        const std::uint32_t way = way_at(id, shift);
+        void* const child = level->children[way];
+        const bool is_accepted =
+            child != nullptr && accepts(*level, way, child, shift_below(shift));
+        return is_accepted ? child : nullptr;
+    };
+    // By cases, so that no load waits for a shift. Nearly every program that has a trie has the last.
+    switch (trie.shift) {
+    case 16:
+        level = static_cast<const branch*>(child_at(16));
+        if (level == nullptr)
+            return nullptr;
+        [[fallthrough]];
+    case 10:
+        level = static_cast<const branch*>(child_at(10));
+        if (level == nullptr)
+            return nullptr;
+        [[fallthrough]];
+    default:
+        return static_cast<leaf*>(child_at(4));
+    }
+}
+
+inline constexpr auto any_child = [](const branches&, std::uint32_t, const void*,
+                                     std::uint32_t) noexcept { return true; };
+
 /// The cell of `key` in map.rest, or nullptr.
 inline const cell* find_in_rest(const map& map, key_type key) noexcept {
     const overflow* rest = map.rest;
-    if (rest == nullptr || rest->root == nullptr)
-        return nullptr;
     const std::uint32_t id = id_of(key);
-    if (!rest->reaches(id))
+    if (rest == nullptr || id >= rest->limit)
         return nullptr;
-    const void* node = rest->root;
-    for (std::uint32_t shift = rest->shift; shift != 0; shift = shift_below(shift)) {
-        // That of nearly every program that has a trie at all, without a shift to compute.
-        const std::uint32_t way = shift == 4 ? id >> 4 : id >> shift;
-        node = static_cast<const branch*>(node)->children[way % branch::ways];
-        if (node == nullptr)
-            return nullptr;
-    }
-    const cell& found = static_cast<const leaf*>(node)->cells[id % leaf::ways];
-    return found.key == key ? &found : nullptr;
+    const leaf* last = find_leaf(static_cast<const trie&>(*rest), id, any_child);
+    if (last == nullptr || last->cells[place_in_leaf(id)].key != key)
+        return nullptr;
+    return &last->cells[place_in_leaf(id)];
 }
 
 inline const cell* find(const map& map, key_type key) noexcept {
