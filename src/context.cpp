@@ -326,7 +326,7 @@ bool operator==(const Context& a, const Context& b) {
             const void* value_b = detail::value_in(in_b->value, operations);
             // Identical: one node, or for values that have no place of their own, the same bits.
             if (operations.in_node ? value_a == value_b
-                                   : std::memcmp(value_a, value_b, operations.size) == 0)
+                                   : std::memcmp(value_a, value_b, operations.size()) == 0)
                 return true;
             return operations.equal != nullptr && operations.equal(value_a, value_b);
         },

@@ -280,31 +280,29 @@ namespace {
 
 node_head& head_of(void* value) noexcept { return static_cast<node_head*>(value)[-1]; }
 
-std::size_t offset_of_value(const type_operations& operations) noexcept {
-    return operations.alignment > sizeof(node_head) ? operations.alignment : sizeof(node_head);
+bool is_overaligned(const type_operations& operations) noexcept {
+    return operations.offset_in_node > __STDCPP_DEFAULT_NEW_ALIGNMENT__;
 }
 
 } // namespace
 
 void* allocate_node(const type_operations& operations) {
-    const std::size_t offset = offset_of_value(operations);
-    const std::size_t bytes = offset + operations.size;
-    void* block = operations.alignment > __STDCPP_DEFAULT_NEW_ALIGNMENT__
-                      ? ::operator new(bytes, std::align_val_t{operations.alignment})
-                      : allocate(block_class(bytes));
-    void* value = static_cast<std::byte*>(block) + offset;
+    void* block =
+        is_overaligned(operations)
+            ? ::operator new(operations.size_of_node, std::align_val_t{operations.offset_in_node})
+            : allocate(block_class(operations.size_of_node));
+    void* value = static_cast<std::byte*>(block) + operations.offset_in_node;
     ::new (&head_of(value)) node_head{1, &operations};
     return value;
 }
 
 void deallocate_node(void* value) noexcept {
     const type_operations& operations = *head_of(value).operations;
-    const std::size_t offset = offset_of_value(operations);
-    void* block = static_cast<std::byte*>(value) - offset;
-    if (operations.alignment > __STDCPP_DEFAULT_NEW_ALIGNMENT__)
-        ::operator delete(block, std::align_val_t{operations.alignment});
+    void* block = static_cast<std::byte*>(value) - operations.offset_in_node;
+    if (is_overaligned(operations))
+        ::operator delete(block, std::align_val_t{operations.offset_in_node});
     else
-        deallocate(block, block_class(offset + operations.size));
+        deallocate(block, block_class(operations.size_of_node));
 }
 
 void share_node(void* value) noexcept { add_one(head_of(value).references); }
@@ -316,15 +314,6 @@ bool release_one_of_two(void* value) noexcept {
         return false;
     references.store(1, std::memory_order_relaxed);
     return true;
-}
-
-void share_own_node(void* value) noexcept {
-    std::atomic<std::uint64_t>& references = head_of(value).references;
-    // Relaxed: as above.
-    if (references.load(std::memory_order_relaxed) == 1)
-        references.store(2, std::memory_order_relaxed);
-    else
-        add_one(references);
 }
 
 namespace {

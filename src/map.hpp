@@ -89,9 +89,6 @@ const cell* find_any(const map& map, key_type key) noexcept;
 /// Drops one of two references, both of which only the caller can use. Returns: whether it was so.
 bool release_one_of_two(void* value) noexcept;
 
-/// Adds one to the references of a value in a node.
-void share_node(void* value) noexcept;
-
 } // namespace contextvars::inline v0::detail
 
 #endif

@@ -8,6 +8,7 @@
 #include <contextvars/detail/map.hpp>
 #include <contextvars/traits.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -20,21 +21,31 @@
 
 namespace contextvars::inline v0::detail {
 
+struct type_operations;
+
+/// Before each value that is not stored inline. Shared by the maps and tokens that hold it.
+struct alignas(16) node_head {
+    std::atomic<std::uint64_t> references; ///< once there are none, room for src/map.cpp's list
+    const type_operations* operations;
+};
+
 struct type_operations {
     const std::type_info* type;
-    std::size_t size;
-    std::size_t alignment;
+    std::size_t offset_in_node; ///< of the value, which node_head lies just before; its alignment
+    std::size_t size_of_node;
     bool in_node;                              ///< not stored_inline
     void (*destroy)(void*) noexcept;           ///< nullptr: nothing to do
     bool (*equal)(const void*, const void*);   ///< nullptr: only a value and itself are equal
     void (*print)(std::ostream&, const void*); ///< nullptr: the type's name stands for it
+
+    std::size_t size() const noexcept { return size_of_node - offset_in_node; }
 };
 
 template <class T>
 inline constexpr type_operations operations_of = {
     &typeid(T),
-    sizeof(T),
-    alignof(T),
+    std::max(alignof(T), sizeof(node_head)),
+    std::max(alignof(T), sizeof(node_head)) + sizeof(T),
     !stored_inline<T>,
     [] {
         void (*destroy)(void*) noexcept = nullptr;
@@ -60,19 +71,22 @@ inline constexpr type_operations operations_of = {
     }(),
 };
 
-/// Before each value that is not stored inline. Shared by the maps and tokens that hold it.
-struct alignas(16) node_head {
-    std::atomic<std::uint64_t> references; ///< once there are none, room for src/map.cpp's list
-    const type_operations* operations;
-};
-
 /// Returns: room for a value, with a node_head before it that counts one reference.
 /// Throws: std::bad_alloc.
 [[nodiscard]] CONTEXTVARS_EXPORT void* allocate_node(const type_operations& operations);
 /// Gives back what allocate_node returned, where no value was constructed in it.
 CONTEXTVARS_EXPORT void deallocate_node(void* value) noexcept;
+/// Adds one.
+CONTEXTVARS_EXPORT void share_node(void* value) noexcept;
 /// Adds one, where no other thread can use the reference that the caller has.
-CONTEXTVARS_EXPORT void share_own_node(void* value) noexcept;
+inline void share_own_node(void* value) noexcept {
+    std::atomic<std::uint64_t>& references = static_cast<node_head*>(value)[-1].references;
+    // Relaxed: whoever adds one holds one; and if that is the only one, nobody else adds or drops one.
+    if (references.load(std::memory_order_relaxed) == 1) [[likely]]
+        references.store(2, std::memory_order_relaxed);
+    else
+        share_node(value);
+}
 /// Drops one reference; the last destroys the value, which may call anything in this library.
 CONTEXTVARS_EXPORT void release_node(void* value) noexcept;
 
