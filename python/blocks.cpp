@@ -86,23 +86,17 @@ int traverse(PyObject* self, visitproc visit, void* arg) {
                           [visit, arg](PyObject* object) { return visit(object, arg); });
 }
 
-int release(PyObject* object) noexcept {
+int release(PyObject* object) {
     Py_DECREF(object);
     return 0;
 }
 
+// Contexts may be values in contexts, and so on, to any depth: each level passes here.
 template <class Block>
 void destroy(PyObject* self) {
     PyObject_GC_UnTrack(self);
-    for_each_owned(*block_in<Block>(self), release);
-    python_policy::freed_of<Block>().free(self);
-}
-
-// Contexts may be values in contexts, and so on, to any depth: each level passes here.
-void destroy_map(PyObject* self) {
-    PyObject_GC_UnTrack(self);
-    Py_TRASHCAN_BEGIN(self, destroy_map) for_each_owned(*block_in<engine::map>(self), release);
-    free_object(self);
+    Py_TRASHCAN_BEGIN(self, destroy<Block>) for_each_owned(*block_in<Block>(self), release);
+    python_policy::freed_of(*block_in<Block>(self)).free(self);
     Py_TRASHCAN_END
 }
 
@@ -115,16 +109,11 @@ PyType_Slot block_slots[] = {
     {Py_tp_dealloc, slot(destroy<Block>)},
     {0, nullptr},
 };
-PyType_Slot map_slots[] = {
-    {Py_tp_traverse, slot(traverse<engine::map>)},
-    {Py_tp_dealloc, slot(destroy_map)},
-    {0, nullptr},
-};
 
 } // namespace
 
 PyType_Spec map_spec = {"cppcontextvars._map", block_offset + sizeof(engine::map),
-                        sizeof(engine::cell), block_flags, map_slots};
+                        sizeof(engine::cell), block_flags, block_slots<engine::map>};
 PyType_Spec trie_spec = {"cppcontextvars._map_trie", block_offset + sizeof(engine::trie), 0,
                          block_flags, block_slots<engine::trie>};
 PyType_Spec branch_spec = {"cppcontextvars._map_branch", block_offset + sizeof(engine::branch), 0,

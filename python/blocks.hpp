@@ -50,10 +50,12 @@ inline PyObject* value_of(const engine::word& word) noexcept {
 /// The variables that have an id, by it.
 class variable_ids {
 public:
-    /// Gives `variable` its key. Throws: std::bad_alloc; std::length_error where 2^20 variables
-    /// have one.
+    /// Gives `variable` its key, for as long as it lives. Throws: std::bad_alloc;
+    /// std::length_error where 2^20 variables have one.
     void assign(ContextVar& variable);
     void retire(ContextVar& variable) noexcept;
+    /// Where an interpreter has ended, with its variables.
+    void forget() noexcept { *this = {}; }
     ContextVar* of(key_type key) const noexcept { return entries_[engine::id_of(key)].variable; }
 
 private:
@@ -154,6 +156,13 @@ struct python_policy {
         else
             return freed.leaves;
     }
+    template <class Block>
+    static free_list& freed_of(const Block&) noexcept {
+        return freed_of<Block>();
+    }
+    static free_list& freed_of(const engine::map& map) noexcept {
+        return tables_of(engine::capacity_of(map));
+    }
 
 private:
     template <class Block>
@@ -200,31 +209,16 @@ inline engine::map* share_map(engine::map* map) noexcept {
 }
 
 /// Drops a reference; the last releases the values, and so may run any Python code.
-inline void release_map(engine::map* map) noexcept {
+inline void release_map(engine::map* map) {
     if (map != engine::empty_map())
         Py_DECREF(object_of(map));
 }
 
-inline int visit_map(const engine::map* map, visitproc visit, void* arg) noexcept {
+inline int visit_map(const engine::map* map, visitproc visit, void* arg) {
     if (map == nullptr || map == engine::empty_map())
         return 0;
     return visit(object_of(map), arg);
 }
-
-/// A reference to a map, for as long as Python code may run.
-class pinned {
-public:
-    explicit pinned(engine::map* map) noexcept : map_(share_map(map)) {}
-    pinned(const pinned&) = delete;
-    pinned& operator=(const pinned&) = delete;
-    ~pinned() { release_map(map_); }
-
-    const engine::map& operator*() const noexcept { return *map_; }
-    bool operator==(const pinned& other) const noexcept { return map_ == other.map_; }
-
-private:
-    engine::map* map_;
-};
 
 } // namespace cppcontextvars
 

@@ -13,7 +13,7 @@ namespace {
 Context* self_of(PyObject* self) noexcept { return reinterpret_cast<Context*>(self); }
 
 /// On CPython 3.11 it may run any Python code.
-Context* allocate_context() noexcept {
+Context* allocate_context() {
     auto* const made = reinterpret_cast<Context*>(freed.contexts.make(the.context));
     if (made == nullptr)
         return nullptr;
@@ -24,7 +24,7 @@ Context* allocate_context() noexcept {
     return made;
 }
 
-PyObject* copy_of(const Context* context, Context* made) noexcept {
+PyObject* copy_of(const Context* context, Context* made) {
     if (context != nullptr)
         made->bindings = share_map(context->bindings);
     PyObject_GC_Track(made);
@@ -60,7 +60,7 @@ void destroy(PyObject* self) {
     freed.contexts.free(self);
 }
 
-bool check_key(PyObject* key) noexcept {
+bool check_key(PyObject* key) {
     if (is_variable(key))
         return true;
     PyErr_Format(PyExc_TypeError, "a ContextVar key was expected, got %R", key);
@@ -101,18 +101,15 @@ PyObject* get(PyObject* self, PyObject* const* args, Py_ssize_t count) {
     return shared(found != nullptr ? found : count == 2 ? args[1] : Py_None);
 }
 
-/// Returns: -1, with an error set, where a comparison of values fails. They may do anything to the
-/// contexts, whose maps therefore are held here.
-int equal(const Context& a, const Context& b) {
-    const pinned of_a(a.bindings);
-    const pinned of_b(b.bindings);
-    if (of_a == of_b)
+/// Returns: -1, with an error set, where a comparison of values fails.
+int equal(const engine::map& a, const engine::map& b) {
+    if (&a == &b)
         return 1;
-    if ((*of_a).size != (*of_b).size)
+    if (a.size != b.size)
         return 0;
     std::uint32_t position = 0;
-    while (const engine::cell* in_a = engine::next_cell(*of_a, position)) {
-        const engine::cell* in_b = engine::find(*of_b, in_a->key);
+    while (const engine::cell* in_a = engine::next_cell(a, position)) {
+        const engine::cell* in_b = engine::find(b, in_a->key);
         if (in_b == nullptr)
             return 0;
         const int same =
@@ -126,7 +123,12 @@ int equal(const Context& a, const Context& b) {
 PyObject* compare(PyObject* self, PyObject* other, int operation) {
     if (!Py_IS_TYPE(other, the.context) || (operation != Py_EQ && operation != Py_NE))
         Py_RETURN_NOTIMPLEMENTED;
-    const int same = equal(*self_of(self), *self_of(other));
+    // Comparing values may do anything to the contexts, whose maps therefore are held.
+    engine::map* const ours = share_map(self_of(self)->bindings);
+    engine::map* const theirs = share_map(self_of(other)->bindings);
+    const int same = equal(*ours, *theirs);
+    release_map(ours);
+    release_map(theirs);
     if (same < 0)
         return nullptr;
     return PyBool_FromLong((same == 1) == (operation == Py_EQ));
@@ -192,7 +194,7 @@ struct iterator {
 
 iterator* iterator_of(PyObject* self) noexcept { return reinterpret_cast<iterator*>(self); }
 
-PyObject* iterate(PyObject* self, PyTypeObject* type) noexcept {
+PyObject* iterate(PyObject* self, PyTypeObject* type) {
     auto* made = PyObject_GC_New(iterator, type);
     if (made == nullptr)
         return nullptr;
@@ -225,13 +227,13 @@ void destroy_iterator(PyObject* self) {
 
 Py_ssize_t size_of_iterated(PyObject* self) { return iterator_of(self)->bindings->size; }
 
-PyObject* key_in(const engine::cell& cell) noexcept { return shared(as_object(ids.of(cell.key))); }
-PyObject* value_in(const engine::cell& cell) noexcept { return shared(value_of(cell.value)); }
-PyObject* item_in(const engine::cell& cell) noexcept {
+PyObject* key_in(const engine::cell& cell) { return shared(as_object(ids.of(cell.key))); }
+PyObject* value_in(const engine::cell& cell) { return shared(value_of(cell.value)); }
+PyObject* item_in(const engine::cell& cell) {
     return PyTuple_Pack(2, ids.of(cell.key), value_of(cell.value));
 }
 
-template <PyObject* yield(const engine::cell&) noexcept>
+template <PyObject* yield(const engine::cell&)>
 PyObject* next(PyObject* self) {
     iterator& iterator = *iterator_of(self);
     const engine::cell* cell = engine::next_cell(*iterator.bindings, iterator.position);
@@ -244,7 +246,7 @@ PyMethodDef iterator_methods[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
-template <PyObject* yield(const engine::cell&) noexcept>
+template <PyObject* yield(const engine::cell&)>
 PyType_Slot iterator_slots[] = {
     {Py_tp_traverse, slot(traverse_iterator)}, {Py_tp_clear, slot(clear_iterator)},
     {Py_tp_dealloc, slot(destroy_iterator)},   {Py_tp_iter, slot(PyObject_SelfIter)},
@@ -293,7 +295,7 @@ PyType_Slot slots[] = {
 
 } // namespace
 
-Context* new_context() noexcept {
+Context* new_context() {
     Context* const made = allocate_context();
     if (made != nullptr)
         PyObject_GC_Track(made);

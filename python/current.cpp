@@ -12,6 +12,7 @@ constinit thread_local thread_slot* remembered_slot = &no_slot;
 namespace {
 
 constinit thread_slot* first_free_slot = nullptr;
+constinit thread_slot* last_made_slot = nullptr;
 
 /// In the dictionary of a thread state.
 struct slot_owner {
@@ -19,15 +20,15 @@ struct slot_owner {
     thread_slot* slot;
 };
 
-slot_owner* new_slot_owner() noexcept {
+slot_owner* new_slot_owner() {
     auto* made = PyObject_New(slot_owner, the.slot_owner);
     if (made == nullptr)
         return nullptr;
     made->slot = first_free_slot;
     if (made->slot != nullptr)
         first_free_slot = made->slot->next_free;
-    else
-        made->slot = new (std::nothrow) thread_slot;
+    else if ((made->slot = new (std::nothrow) thread_slot) != nullptr)
+        made->slot->next_made = std::exchange(last_made_slot, made->slot);
     if (made->slot == nullptr) {
         Py_DECREF(as_object(made));
         PyErr_NoMemory();
@@ -39,10 +40,13 @@ slot_owner* new_slot_owner() noexcept {
 
 void destroy_slot_owner(PyObject* self) {
     if (thread_slot* const slot = reinterpret_cast<slot_owner*>(self)->slot) {
+        // Values' destructors may use the current context, which they find as long as the slot has
+        // its id: the dictionary is gone. They may set again; what they set last is dropped without.
+        for (int round = 0; round != 4 && slot->current != nullptr; ++round)
+            clear(slot->current);
         slot->id = 0;
-        Context* const last = std::exchange(slot->current, nullptr);
+        clear(slot->current);
         slot->next_free = std::exchange(first_free_slot, slot);
-        Py_XDECREF(as_object(last));
     }
     PyTypeObject* const type = Py_TYPE(self);
     PyObject_Free(self);
@@ -61,7 +65,16 @@ PyType_Spec slot_owner_spec = {"cppcontextvars._thread", sizeof(slot_owner), 0,
                                    Py_TPFLAGS_IMMUTABLETYPE,
                                slot_owner_slots};
 
-thread_slot* find_slot() noexcept {
+void forget_slots() noexcept {
+    first_free_slot = nullptr;
+    for (thread_slot* slot = last_made_slot; slot != nullptr; slot = slot->next_made) {
+        slot->id = 0;
+        slot->current = nullptr;
+        slot->next_free = std::exchange(first_free_slot, slot);
+    }
+}
+
+thread_slot* find_slot() {
     PyObject* const dictionary = PyThreadState_GetDict();
     if (dictionary == nullptr) {
         PyErr_NoMemory();
@@ -90,7 +103,7 @@ thread_slot* find_slot() noexcept {
     return slot;
 }
 
-Context* make_current_context() noexcept {
+Context* make_current_context() {
     Context* const made = new_context();
     if (made == nullptr)
         return nullptr;

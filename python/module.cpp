@@ -2,8 +2,8 @@
 //
 // The module, and what is made once. Its state owns the types; each type keeps the module that made
 // it, and so do the types' objects: `the` points to them as long as there is any.
+#include "blocks.hpp"
 #include "current.hpp"
-#include "objects.hpp"
 
 #include <cstring>
 #include <utility>
@@ -83,10 +83,11 @@ int make_types(PyObject* module, module_objects& made) {
     made.values->tp_name = "values";
     made.items->tp_name = "items";
     made.context->tp_weaklistoffset = offsetof(Context, weak_references);
-    made.missing = as_object(PyObject_New(PyObject, made.missing_type));
+    made.missing = PyObject_GC_New(PyObject, made.missing_type);
     made.slot_name = PyUnicode_InternFromString("cppcontextvars");
     if (made.missing == nullptr || made.slot_name == nullptr)
         return -1;
+    PyObject_GC_Track(made.missing);
     // The type is immutable from outside.
     if (PyDict_SetItemString(made.token->tp_dict, "MISSING", made.missing) < 0)
         return -1;
@@ -109,6 +110,29 @@ int register_as_mapping(PyTypeObject* context) {
     return result != nullptr ? 0 : -1;
 }
 
+/// A program that embeds Python may start it again: what one left is not the next one's.
+void forget() noexcept {
+    the = {};
+    freed = {};
+    free_list::close();
+    ids.forget();
+    forget_slots();
+}
+
+int forget_at_exit() {
+    static constinit bool is_registered = false;
+    if (is_registered)
+        return 0;
+    const int status = Py_AtExit([] {
+        is_registered = false;
+        forget();
+    });
+    is_registered = status == 0;
+    if (status != 0)
+        PyErr_SetString(PyExc_ImportError, "cppcontextvars: no room for a function at exit");
+    return status;
+}
+
 int execute(PyObject* module) {
     if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
         PyErr_SetString(PyExc_ImportError,
@@ -117,13 +141,13 @@ int execute(PyObject* module) {
     }
     module_state& state = state_of(module);
     if (the.variable == nullptr) {
+        if (forget_at_exit() < 0)
+            return -1;
         state.made_them = true;
         if (make_types(module, state.objects) < 0)
             return -1;
         the = state.objects;
         free_list::open();
-        if (register_as_mapping(the.context) < 0)
-            return -1;
     } else {
         state.objects = the;
         for_each(state.objects, [](auto* object) {
@@ -131,6 +155,8 @@ int execute(PyObject* module) {
             return 0;
         });
     }
+    if (register_as_mapping(the.context) < 0)
+        return -1;
     if (PyModule_AddType(module, the.variable) < 0 || PyModule_AddType(module, the.token) < 0 ||
         PyModule_AddType(module, the.context) < 0)
         return -1;

@@ -4,6 +4,9 @@
 // together.
 //
 // Everything here is used under the GIL, and by one interpreter.
+//
+// While Python code runs, Python may end the thread, up to CPython 3.13 by unwinding its stack, without
+// the GIL. So nothing that may run Python code is noexcept, or has a destructor that releases.
 #ifndef CONTEXTVARS_PYTHON_OBJECTS_HPP
 #define CONTEXTVARS_PYTHON_OBJECTS_HPP
 
@@ -88,7 +91,7 @@ T* shared(T* object) noexcept {
 }
 
 template <class T>
-void clear(T*& object) noexcept {
+void clear(T*& object) {
     if (T* const cleared = object) {
         object = nullptr;
         Py_DECREF(as_object(cleared));
@@ -115,7 +118,7 @@ PyObject* refuse_reduce(PyObject* self, PyObject* nothing);
 PyObject* wrong_number_of_arguments(const char* bound, int limit, Py_ssize_t given);
 
 /// Frees an object of the garbage collector, which holds nothing any more.
-inline void free_object(PyObject* object) noexcept {
+inline void free_object(PyObject* object) {
     PyTypeObject* const type = Py_TYPE(object);
     PyObject_GC_Del(object);
     Py_DECREF(as_object(type));
@@ -129,7 +132,7 @@ public:
 
     /// Returns: an untracked object, of which only the head is set; or nullptr, with MemoryError
     /// set. On CPython 3.11 it may run the garbage collector, and so any Python code.
-    PyObject* make(PyTypeObject* type, Py_ssize_t items = 0) noexcept {
+    PyObject* make(PyTypeObject* type, Py_ssize_t items = 0) {
         if (PyObject* const made = first_) {
             first_ = next(made);
             ++room_;
@@ -140,7 +143,7 @@ public:
             return as_object(PyObject_GC_NewVar(PyVarObject, type, items));
         return PyObject_GC_New(PyObject, type);
     }
-    void free(PyObject* object) noexcept {
+    void free(PyObject* object) {
         if (!keeps || room_ == 0)
             return free_object(object);
         --room_;
@@ -148,12 +151,12 @@ public:
         first_ = object;
     }
 
-    int traverse(visitproc visit, void* arg) const noexcept {
+    int traverse(visitproc visit, void* arg) const {
         for (PyObject* object = first_; object != nullptr; object = next(object))
             Py_VISIT(Py_TYPE(object));
         return 0;
     }
-    void empty() noexcept {
+    void empty() {
         while (first_ != nullptr)
             free_object(std::exchange(first_, next(first_)));
     }
@@ -200,7 +203,7 @@ struct free_lists {
 };
 extern constinit free_lists freed;
 
-Context* new_context() noexcept;
+Context* new_context();
 PyObject* reset_variable(PyObject* variable, PyObject* token);
 PyObject* copy_context(PyObject* module, PyObject* nothing);
 

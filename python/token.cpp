@@ -36,7 +36,7 @@ int clear_token(PyObject* self) {
     return 0;
 }
 
-void destroy_last_holder(PyObject* self) {
+void destroy_deep(PyObject* self) {
     Py_TRASHCAN_BEGIN(self, Py_TYPE(self)->tp_dealloc) clear_token(self);
     freed.tokens.free(self);
     Py_TRASHCAN_END
@@ -46,8 +46,8 @@ void destroy(PyObject* self) {
     PyObject_GC_UnTrack(self);
     // Old values may be tokens with old values, and so on.
     PyObject* const old_value = old_value_of(*self_of(self));
-    if (old_value != nullptr && Py_REFCNT(old_value) == 1 && PyObject_IS_GC(old_value) != 0)
-        return destroy_last_holder(self);
+    if (old_value != nullptr && PyObject_IS_GC(old_value) != 0)
+        return destroy_deep(self);
     clear_token(self);
     freed.tokens.free(self);
 }
@@ -116,10 +116,15 @@ PyType_Slot slots[] = {
 
 PyObject* missing_repr(PyObject*) { return PyUnicode_FromString("<Token.MISSING>"); }
 
+// For the collector, which sees only so that the type, and by it the module, is kept by nobody else.
+int traverse_missing(PyObject* self, visitproc visit, void* arg) {
+    Py_VISIT(Py_TYPE(self));
+    return 0;
+}
+
 void destroy_missing(PyObject* self) {
-    PyTypeObject* const type = Py_TYPE(self);
-    PyObject_Free(self);
-    Py_DECREF(as_object(type));
+    PyObject_GC_UnTrack(self);
+    free_object(self);
 }
 
 PyMethodDef missing_methods[] = {
@@ -130,6 +135,7 @@ PyMethodDef missing_methods[] = {
 
 PyType_Slot missing_slots[] = {
     {Py_tp_repr, slot(missing_repr)},
+    {Py_tp_traverse, slot(traverse_missing)},
     {Py_tp_dealloc, slot(destroy_missing)},
     {Py_tp_methods, missing_methods},
     {0, nullptr},
@@ -141,8 +147,8 @@ PyType_Spec token_spec = {"cppcontextvars.Token", sizeof(Token), 0,
                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
                           slots};
 PyType_Spec missing_spec = {"Token.MISSING", sizeof(PyObject), 0,
-                            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION |
-                                Py_TPFLAGS_IMMUTABLETYPE,
+                            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
+                                Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
                             missing_slots};
 
 } // namespace cppcontextvars

@@ -67,18 +67,22 @@ PyObject* make(PyTypeObject* type, PyObject* args, PyObject* keywords) {
         PyErr_SetString(PyExc_TypeError, "context variable name must be a str");
         return nullptr;
     }
+    // Hashing may run any Python code, which may empty the dictionary of keywords.
+    shared(name);
+    if (default_value != nullptr)
+        shared(default_value);
     const Py_hash_t hash_of_name = PyObject_Hash(name);
-    if (hash_of_name == -1)
+    auto* made = hash_of_name != -1 ? PyObject_GC_New(ContextVar, type) : nullptr;
+    if (made == nullptr) {
+        Py_DECREF(name);
+        Py_XDECREF(default_value);
         return nullptr;
-    auto* made = PyObject_GC_New(ContextVar, type);
-    if (made == nullptr)
-        return nullptr;
+    }
     made->key = engine::unbound_key;
     made->found_in = ~std::uint64_t{0}; // odd: no map's
     made->found = nullptr;
-    made->name = shared(name);
+    made->name = name;
     made->default_value = default_value;
-    Py_XINCREF(default_value);
     const auto address = reinterpret_cast<std::uintptr_t>(made);
     made->hash = hash_of_name ^ static_cast<Py_hash_t>(address >> 4 | address << 60);
     if (made->hash == -1)
@@ -168,7 +172,8 @@ PyObject* set_error() noexcept {
     try {
         throw;
     } catch (const std::length_error&) {
-        PyErr_SetString(PyExc_OverflowError, "more than 2**20 context variables are bound at once");
+        PyErr_SetString(PyExc_OverflowError,
+                        "more than 2**20 context variables that have been set are alive");
     } catch (const std::bad_alloc&) {
         PyErr_NoMemory();
     }

@@ -154,6 +154,31 @@ class End(unittest.TestCase):
             "started.wait()\n")
         self.assertEqual((ended.returncode, ended.stderr), (0, ""))
 
+    def test_of_the_interpreter_may_come_while_a_call_stores_what_it_set(self):
+        # Up to CPython 3.11 storing may collect garbage, and so run Python code.
+        ended = run_python(
+            "import gc, sys, threading, by_hand\n"
+            "inside, go_on = threading.Event(), threading.Lock()\n"
+            "go_on.acquire()\n"
+            "class Loop:\n"
+            "    def __init__(self): self.me = self\n"
+            "    def __del__(self):\n"
+            "        inside.set()\n"
+            "        go_on.acquire()\n"
+            "def collect():\n"
+            "    gc.disable(); gc.collect(); Loop(); gc.set_threshold(1, 1, 1)\n"
+            "    store(gc.enable, by_hand.set_word)\n"
+            "def store(enable, set_word):\n"
+            "    enable()\n"
+            "    while True: set_word('x')\n"
+            "threading.Thread(target=collect, daemon=True).start()\n"
+            "inside.wait()\n"
+            "class Last:\n"
+            "    def __del__(self, go_on=go_on, lock=threading.Lock()):\n"
+            "        go_on.release(); lock.acquire(); lock.acquire(timeout=0.1)\n"
+            "sys.last = Last()\n")
+        self.assertEqual((ended.returncode, ended.stderr), (0, ""))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -288,6 +288,26 @@ class Modules(unittest.TestCase):
         )
         self.assertEqual((result.returncode, result.stderr), (0, ""))
 
+    def test_the_module_goes_with_the_last_of_its_objects(self):
+        result = self.run_python(
+            "import sys, gc, weakref, cppcontextvars\n"
+            "module = weakref.ref(cppcontextvars)\n"
+            "v = cppcontextvars.ContextVar('v'); v.set(1)\n"
+            "del sys.modules['cppcontextvars'], cppcontextvars; gc.collect()\n"
+            "assert module() is not None and v.get() == 1\n"
+            "v = None\n"
+            "import cppcontextvars\n"
+            "assert cppcontextvars.ContextVar('w').get(None) is None\n"
+        )
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        result = self.run_python(
+            "import sys, gc, weakref, cppcontextvars\n"
+            "module = weakref.ref(cppcontextvars)\n"
+            "del sys.modules['cppcontextvars'], cppcontextvars; gc.collect()\n"
+            "assert module() is None\n"
+        )
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+
     def test_another_interpreter_is_refused(self):
         result = self.run_python(
             "try:\n import _xxsubinterpreters as i\n"

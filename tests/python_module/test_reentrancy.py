@@ -79,6 +79,22 @@ class Reentrancy(unittest.TestCase):
         with self.assertRaisesRegex(TypeError, "unhashable type"):
             ContextVar(Unhashable("a"))
 
+    def test_a_name_whose_hash_empties_the_keywords(self):
+        class Default(list):
+            pass
+
+        class Name(str):
+            def __hash__(self):
+                for found in gc.get_objects():
+                    if type(found) is dict and type(found.get("default")) is Default:
+                        found.clear()
+                return 7
+
+        variable = ContextVar(Name("a"), **{"default": Default([1])})
+        others = [Default() for _ in range(5)]
+        self.assertEqual(variable.get(), [1])
+        del others
+
     def test_a_value_whose_end_sets_the_same_variable(self):
         for size in (1, 15, 16, 17, 100):
             variables = [ContextVar(f"v{i}") for i in range(size)]

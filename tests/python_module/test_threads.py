@@ -2,6 +2,7 @@
 """Each thread has a context of its own, for as long as it lives."""
 import gc
 import os
+import subprocess
 import sys
 import threading
 import unittest
@@ -71,6 +72,103 @@ class Threads(unittest.TestCase):
             thread.start()
             thread.join()
         self.assertEqual(len(ended), 5)
+
+    def test_values_that_use_variables_as_their_thread_ends_leave_nothing(self):
+        variable, other = ContextVar("a", default=0), ContextVar("b")
+
+        class Gets:
+            def __del__(self):
+                variable.get()
+
+        class Sets:
+            def __del__(self):
+                other.set(bytearray(1000))
+
+        local = threading.local()
+
+        def local_value():
+            variable.set(1)
+            local.value = Gets()
+
+        for body in (lambda: variable.set(Gets()), lambda: variable.set(Sets()), local_value):
+
+            def blocks_after(threads):
+                for _ in range(threads):
+                    thread = threading.Thread(target=body)
+                    thread.start()
+                    thread.join()
+                gc.collect()
+                return sys.getallocatedblocks()
+
+            before = blocks_after(100)
+            self.assertLess(blocks_after(500) - before, 250)
+
+    def test_a_daemon_thread_may_be_in_python_code_at_the_end(self):
+        # Up to CPython 3.13 its stack is unwound. The last object alive lets it go on, and then gives
+        # it the time to ask for the GIL.
+        program = '''if True:
+            import sys, threading
+            import cppcontextvars as module
+            inside, go_on = threading.Event(), threading.Lock()
+            go_on.acquire()
+            def wait():
+                inside.set()
+                go_on.acquire()
+            class Value:
+                def __eq__(self, other): wait()
+                def __repr__(self): wait()
+                def __del__(self): wait()
+            variable = module.ContextVar("v")
+            def compare():
+                contexts = module.Context(), module.Context()
+                for context in contexts: context.run(variable.set, kept[-1])
+                kept.append(Value())
+                contexts[1].run(variable.set, kept[-1])
+                contexts[0] == contexts[1]
+            def represent(): module.Context().get(kept[-1])
+            def release_context():
+                context = module.Context()
+                context.run(variable.set, Value())
+                del context
+            def release_token():
+                context = module.Context()
+                context.run(variable.set, Value())
+                token = context.run(variable.set, 1)
+                del token
+            def reset(): variable.reset(variable.set(Value()))
+            def replace():
+                variable.set(Value())
+                variable.set(1)
+            def release_default():
+                v = module.ContextVar("v", default=Value())
+                del v
+            def run(): module.Context().run(wait)
+            def release_iterator():
+                context = module.Context()
+                context.run(variable.set, Value())
+                iterator = iter(context)
+                del context, iterator
+            def end(): variable.set(Value())
+            kept = [Value()]
+            threading.Thread(target=globals()[sys.argv[1]], daemon=True).start()
+            inside.wait()
+            class Last:
+                def __del__(self, go_on=go_on, lock=threading.Lock()):
+                    go_on.release()
+                    lock.acquire()
+                    lock.acquire(timeout=0.1)
+            del Value.__del__
+            sys.last = Last()
+        '''
+        for body in (
+            "compare", "represent", "release_context", "release_token", "reset", "replace",
+            "release_default", "run", "release_iterator", "end",
+        ):
+            with self.subTest(body):
+                result = subprocess.run(
+                    [sys.executable, "-c", program, body], capture_output=True, text=True
+                )
+                self.assertEqual((result.returncode, result.stderr), (0, ""))
 
     def test_a_token_is_used_wherever_its_context_runs(self):
         variable = ContextVar("a")

@@ -10,6 +10,9 @@
 #include <contextvars/errors.hpp>
 #include <contextvars/ext/flow.hpp>
 
+#include <cxxabi.h>
+#include <unistd.h>
+
 #include <memory>
 #include <new>
 #include <utility>
@@ -34,8 +37,23 @@ namespace core = contextvars::detail;
 
 struct scope_identity;
 
+/// Calls f(), which may run Python code, where the stack must not be unwound. That is how Python up to
+/// 3.13 ends a thread which asks for the GIL while Python is finalised. It stays here instead, as from
+/// 3.14 on, until the process ends.
+template <class F>
+auto stay_at_end(F&& f) noexcept {
+    try {
+        return std::forward<F>(f)();
+    } catch (const abi::__forced_unwind&) {
+        for (;;)
+            pause();
+    }
+}
+
 struct drop_reference {
-    void operator()(PyObject* object) const noexcept { Py_DECREF(object); }
+    void operator()(PyObject* object) const noexcept {
+        stay_at_end([object] { Py_DECREF(object); });
+    }
 };
 using owned = std::unique_ptr<PyObject, drop_reference>;
 
@@ -130,7 +148,8 @@ struct shared_state {
         bindings& made = *in(object);
         std::construct_at(&made.captured, ext::snapshot::adopt(map));
         made.identity = identity;
-        if (const owned token{PyContextVar_Set(variable, object.get())}; token == nullptr) {
+        const owned token(stay_at_end([&] { return PyContextVar_Set(variable, object.get()); }));
+        if (token == nullptr) {
             made.captured.take();
             throw_no_memory();
         }

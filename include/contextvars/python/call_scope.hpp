@@ -107,7 +107,7 @@ private:
             before = store();
         } catch (const std::bad_alloc&) {
             PyErr_NoMemory();
-            PyErr_WriteUnraisable(state_.variable);
+            detail::stay_at_end([this] { PyErr_WriteUnraisable(state_.variable); });
         }
         detail::core::map* const last = detail::core::pop(frame_);
         if (last != frame_.published)

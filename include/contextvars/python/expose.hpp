@@ -169,18 +169,18 @@ inline PyObject* set_variable(PyObject* object, PyObject* value) {
         std::construct_at(&made.token);
         made.variable = new_reference(object);
         const call_scope scope;
-        owned built_in(PyContextVar_Set(self.built_in, Py_None));
+        owned built_in(stay_at_end([&] { return PyContextVar_Set(self.built_in, Py_None); }));
         if (built_in == nullptr)
             return nullptr;
         try {
             made.token = self.variable->set(value);
         } catch (...) {
-            PyContextVar_Reset(self.built_in, built_in.get());
+            stay_at_end([&] { return PyContextVar_Reset(self.built_in, built_in.get()); });
             throw;
         }
         if (made.token == nullptr) {
             const saved_error error;
-            PyContextVar_Reset(self.built_in, built_in.get());
+            stay_at_end([&] { return PyContextVar_Reset(self.built_in, built_in.get()); });
             return nullptr;
         }
         made.identity = scope_identity::of(scope);

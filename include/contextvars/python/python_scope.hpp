@@ -47,9 +47,11 @@ inline void drop_anywhere(PyObject* object) noexcept {
     // Whoever waits for the GIL then, waits for ever; the process ends anyway.
     if (!Py_IsInitialized() || (finalising && !PyGILState_Check()))
         return;
-    const PyGILState_STATE before = PyGILState_Ensure();
-    Py_DECREF(object);
-    PyGILState_Release(before);
+    stay_at_end([object] {
+        const PyGILState_STATE before = PyGILState_Ensure();
+        Py_DECREF(object);
+        PyGILState_Release(before);
+    });
 }
 
 } // namespace detail
@@ -67,7 +69,7 @@ public:
     /// Throws: contextvars::RuntimeError, as call_scope; std::bad_alloc. Cost: a few allocations.
     python_context() {
         detail::state();
-        PyObject* const copy = PyContext_CopyCurrent();
+        PyObject* const copy = detail::stay_at_end(&PyContext_CopyCurrent);
         if (copy == nullptr)
             detail::shared_state::throw_no_memory();
         context_ = std::shared_ptr<PyObject>(copy, &detail::drop_anywhere);
@@ -103,13 +105,13 @@ public:
             if (call_->changed())
                 call_->store();
         } else {
-            enter(PyContext_CopyCurrent());
+            enter(detail::stay_at_end(&PyContext_CopyCurrent));
         }
     }
 
     /// Always in a copy of `context`. Throws: as python_scope().
     explicit python_scope(const python_context& context) : state_(detail::state()) {
-        enter(PyContext_Copy(context.context_.get()));
+        enter(detail::stay_at_end([&] { return PyContext_Copy(context.context_.get()); }));
     }
 
     python_scope(const python_scope&) = delete;
@@ -149,7 +151,7 @@ private:
         const bool is_ours =
             now != nullptr && detail::is_owner(*detail::shared_state::in(now), context_.get());
         if (PyContext_Exit(context_.get()) < 0)
-            PyErr_WriteUnraisable(context_.get());
+            detail::stay_at_end([this] { PyErr_WriteUnraisable(context_.get()); });
         if (now == given_)
             return;
         try {
@@ -160,7 +162,7 @@ private:
                                         is_ours ? detail::shared_state::in(now)->identity : 0);
         } catch (const std::bad_alloc&) {
             PyErr_NoMemory();
-            PyErr_WriteUnraisable(state_.variable);
+            detail::stay_at_end([this] { PyErr_WriteUnraisable(state_.variable); });
         }
     }
 
