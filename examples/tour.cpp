@@ -189,9 +189,9 @@ void items() {
             expect(*text == "ann");
 
     for (contextvars::variable_ref variable : context.keys())
-        expect(variable.name() == "user");
+        expect(variable == user && variable.name() == "user");
     // [/items]
-    expect(out.str() == "user='ann'\n");
+    expect(out.str() == "user=ann\n");
 }
 
 void equality() {

@@ -219,7 +219,11 @@ PyObject* reset_variable(PyObject* self, PyObject* object) {
     engine::replaced before{};
     const bool restores = token.undo.had_value();
     const current now{current_or_none()};
-    switch (engine::unbind_in(now, self_of(self)->key, token.undo, before)) {
+    const contextvars::reset_result result =
+        engine::unbind_in(now, self_of(self)->key, token.undo, before);
+    if (result == contextvars::reset_no_memory)
+        return PyErr_NoMemory();
+    switch (result) {
     case contextvars::reset_result::ok:
         break;
     case contextvars::reset_result::used:
@@ -231,8 +235,6 @@ PyObject* reset_variable(PyObject* self, PyObject* object) {
     case contextvars::reset_result::wrong_context:
         PyErr_Format(PyExc_ValueError, "%R was created in a different Context", object);
         return nullptr;
-    case contextvars::reset_result::no_memory:
-        return PyErr_NoMemory();
     }
     // The map's reference to the variable came or went with the binding.
     if (restores && !before.had_value)

@@ -337,13 +337,24 @@ std::ostream& operator<<(std::ostream& out, const Context& context) {
     out << "<Context at ";
     detail::print_address(out, &context);
     out << " {";
-    const char* separator = "";
-    for (const binding& binding : context.items()) {
-        out << std::exchange(separator, ", ") << binding.variable.name();
-        if (!binding.variable.exists())
-            out << " (destroyed)";
-        out << '=' << binding.value;
-    }
+    struct list {
+        std::ostream& out;
+        const char* separator;
+    } list{out, ""};
+    const detail::pinned_map bindings(context);
+    detail::for_each(
+        *bindings.get(),
+        [](void* argument, const detail::cell& cell) {
+            auto& [stream, separator] = *static_cast<struct list*>(argument);
+            stream << std::exchange(separator, ", ") << detail::name_of(cell.key);
+            if (detail::variable_of(cell.key) == nullptr)
+                stream << " (destroyed)";
+            stream << '=';
+            const detail::type_operations& operations = detail::operations_of_key(cell.key);
+            detail::print_in_list(stream, operations, detail::value_in(cell.value, operations));
+            return true;
+        },
+        &list);
     return out << "}>";
 }
 

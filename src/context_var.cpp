@@ -153,7 +153,7 @@ void throw_lookup_error(const variable& variable, const void* default_value) {
 
 void throw_reset_error(reset_result result, const variable& variable, const undo& undo,
                        const void* token) {
-    if (result == reset_result::no_memory)
+    if (result == reset_no_memory)
         throw std::bad_alloc();
     std::ostringstream message;
     print_token(message, undo, token);

@@ -48,7 +48,7 @@ void report_fatal(const diagnostic& diagnostic) noexcept {
 
 void report_unrestored(const undo& undo, reset_result result) noexcept {
     const std::string_view name = undo.key == no_key ? std::string_view{} : name_of(undo.key);
-    if (result == reset_result::no_memory)
+    if (result == reset_no_memory)
         report({diagnostic_kind::out_of_memory,
                 "a scoped() guard could not restore its variable for want of memory", name, nullptr,
                 "~Scope"});

@@ -27,23 +27,25 @@ void print_address(std::ostream& out, const void* address) {
 }
 
 void print_value(std::ostream& out, const type_operations& operations, const void* value) {
-    if (operations.print != nullptr) {
-        const bool quoted = *operations.type == typeid(std::string) ||
-                            *operations.type == typeid(std::string_view) ||
-                            *operations.type == typeid(const char*);
-        if (quoted)
-            out << '\'';
-        operations.print(out, value);
-        if (quoted)
-            out << '\'';
-        return;
-    }
+    if (operations.print != nullptr)
+        return operations.print(out, value);
     int status = 0;
     const std::unique_ptr<char, void (*)(void*)> readable(
         abi::__cxa_demangle(operations.type->name(), nullptr, nullptr, &status), std::free);
     out << '<' << (status == 0 ? readable.get() : operations.type->name()) << " at ";
     print_address(out, value);
     out << '>';
+}
+
+void print_in_list(std::ostream& out, const type_operations& operations, const void* value) {
+    const std::type_info& type = *operations.type;
+    const bool is_text =
+        type == typeid(std::string) || type == typeid(std::string_view) ||
+        (type == typeid(const char*) && *static_cast<const char* const*>(value) != nullptr);
+    const char* const quote = is_text && operations.print != nullptr ? "'" : "";
+    out << quote;
+    print_value(out, operations, value);
+    out << quote;
 }
 
 void print_variable(std::ostream& out, key_type key) {
@@ -61,7 +63,7 @@ void print(std::ostream& out, const variable& variable, const void* default_valu
     out << "<ContextVar name='" << variable.name() << '\'';
     if (default_value != nullptr) {
         out << " default=";
-        print_value(out, variable.operations(), default_value);
+        print_in_list(out, variable.operations(), default_value);
     }
     out << " at ";
     print_address(out, &variable);

@@ -13,6 +13,8 @@ namespace contextvars::inline v0::detail {
 
 /// The value where it can be printed, else its type in angle brackets; strings in quotes.
 void print_value(std::ostream& out, const type_operations& operations, const void* value);
+/// As print_value, but text is between quotes, so that what stands beside it is not taken for it.
+void print_in_list(std::ostream& out, const type_operations& operations, const void* value);
 
 /// `<ContextVar name='v' at 0x…>` for a key, whose variable may be gone.
 void print_variable(std::ostream& out, key_type key);

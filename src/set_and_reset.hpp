@@ -61,7 +61,7 @@ template <class Current>
             place = &current.own_place_for(key);
             map = current.bindings();
         } catch (const std::bad_alloc&) {
-            return reset_result::no_memory;
+            return reset_no_memory;
         }
     }
     if (undo.state == undo_state::restores) {

@@ -61,11 +61,21 @@ public:
     CONTEXTVARS_EXPORT bool exists() const noexcept;
 
     friend bool operator==(variable_ref, variable_ref) noexcept = default;
+    /// Whether `variable` is the one. Cost: none.
+    template <class T>
+    friend bool operator==(variable_ref ref, const ContextVar<T>& variable) noexcept {
+        return ref.is(variable);
+    }
     /// As the variable itself is printed (without its default), or as destroyed.
     CONTEXTVARS_EXPORT friend std::ostream& operator<<(std::ostream& out, variable_ref variable);
 
 private:
     explicit variable_ref(detail::key_type key) noexcept : key_(key) {}
+
+    template <class T>
+    bool is(const ContextVar<T>& variable) const noexcept {
+        return key_ == variable.key();
+    }
 
     detail::key_type key_;
 

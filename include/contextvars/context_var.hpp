@@ -82,7 +82,7 @@ public:
 
     /// Returns: the value in the current context, else `otherwise`; the variable's own default is
     /// not asked. Throws: what copying a T throws. From: Python's ContextVar.get(default).
-    template <class U>
+    template <class U = T>
     T get(U&& otherwise) const {
         static_assert(std::is_copy_constructible_v<T>,
                       "get(otherwise) returns a copy of the value; use try_get() for a T that "
@@ -200,6 +200,7 @@ private:
 
     friend class Context;
     friend class Token<T>;
+    friend class variable_ref;
 };
 
 } // namespace contextvars::inline v0

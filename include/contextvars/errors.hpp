@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The four errors of misuse, named as in Python. Each message names the objects and the broken
-// rule. Ordinary absence has a noexcept twin: try_get, try_reset, Context::get.
+// rule. What is ordinary has a twin that does not throw: try_get, try_reset, Context::get.
 #ifndef CONTEXTVARS_ERRORS_HPP
 #define CONTEXTVARS_ERRORS_HPP
 

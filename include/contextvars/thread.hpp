@@ -23,7 +23,7 @@ public:
     template <class F, class... Args>
         requires(!std::same_as<std::remove_cvref_t<F>, thread>)
     explicit thread(F&& f, Args&&... args)
-        : std::thread(bind_context(std::forward<F>(f)), std::forward<Args>(args)...) {}
+        : std::thread(contextvars::bind_context(std::forward<F>(f)), std::forward<Args>(args)...) {}
 };
 
 #if defined(__cpp_lib_jthread)
@@ -37,7 +37,8 @@ public:
     template <class F, class... Args>
         requires(!std::same_as<std::remove_cvref_t<F>, jthread>)
     explicit jthread(F&& f, Args&&... args)
-        : std::jthread(bind_context(std::forward<F>(f)), std::forward<Args>(args)...) {}
+        : std::jthread(contextvars::bind_context(std::forward<F>(f)), std::forward<Args>(args)...) {
+    }
 };
 
 #endif

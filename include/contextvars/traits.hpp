@@ -52,8 +52,13 @@ struct ask_printing {
 template <class T>
 concept container = requires { typename T::value_type; } && requires(const T& c) { c.begin(); };
 
+/// std::stack, std::queue, std::priority_queue.
 template <class T>
-inline constexpr bool is_composite = container<T>;
+concept container_adaptor = !container<T> && requires { typename T::value_type; } &&
+                            requires { typename T::container_type; };
+
+template <class T>
+inline constexpr bool is_composite = container<T> || container_adaptor<T>;
 template <class A, class B>
 inline constexpr bool is_composite<std::pair<A, B>> = true;
 template <class... T>
@@ -79,7 +84,8 @@ constexpr bool part_agrees() noexcept {
         return Ask::template of<part>();
 }
 
-template <container T, class Ask, class... Within>
+template <class T, class Ask, class... Within>
+    requires container<T> || container_adaptor<T>
 inline constexpr bool parts_agree<T, Ask, Within...> =
     part_agrees<typename T::value_type, Ask, Within...>();
 

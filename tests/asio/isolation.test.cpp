@@ -289,6 +289,74 @@ TEST_F(AsioSpawn, runs_the_task_in_a_copy_of_the_spawner_s_context) {
     EXPECT_TRUE(has_marks(2));
 }
 
+TEST_F(AsioSpawn, on_an_erased_executor_captures_as_on_the_one_within) {
+    net::io_context context;
+    net::thread_pool pool(1);
+    for (const net::any_io_executor& executor :
+         {net::any_io_executor(pool.get_executor()), net::any_io_executor(context.get_executor()),
+          net::any_io_executor(net::make_strand(pool)),
+          net::any_io_executor(net::make_strand(context)),
+          net::any_io_executor(cv::context_executor(pool.get_executor())),
+          net::any_io_executor(cv::make_strand(context))}) {
+        std::promise<bool> by_callback;
+        std::future<bool> plain = cv::co_spawn(
+            executor,
+            [&]() -> net::awaitable<bool> {
+                set_marks(5);
+                net::post(co_await net::this_coro::executor,
+                          [&by_callback] { by_callback.set_value(has_marks(5)); });
+                set_marks(6);
+                co_await net::post(net::use_awaitable);
+                co_return has_marks(6);
+            },
+            net::use_future);
+        context.run();
+        context.restart();
+        EXPECT_TRUE(by_callback.get_future().get());
+        EXPECT_TRUE(plain.get());
+    }
+}
+
+TEST_F(AsioSpawn, by_an_unqualified_name_is_asio_s_where_a_program_says_using) {
+    using net::co_spawn;
+    using net::make_strand;
+    int right = 0;
+    run_task([&]() -> cv::awaitable<void> {
+        const auto executor = co_await net::this_coro::executor;
+        set_marks(1);
+        const auto child = [&right]() -> cv::awaitable<void> {
+            right += has_marks(1);
+            set_marks(2);
+            co_return;
+        };
+        co_await co_spawn(executor, child, net::use_awaitable);
+        co_await co_spawn(executor, child(), net::use_awaitable);
+        co_await co_spawn(make_strand(executor), child, net::use_awaitable);
+        co_await co_spawn(cv::context_executor(executor), child, net::use_awaitable);
+        EXPECT_TRUE(has_marks(1));
+    });
+    EXPECT_EQ(right, 4);
+}
+
+TEST_F(AsioSpawn, takes_the_token_that_is_the_executor_s_default) {
+    net::io_context context;
+    using executor_type = net::detached_t::executor_with_default<net::io_context::executor_type>;
+    const executor_type executor(context.get_executor());
+    int right = 0;
+    const auto task = [&right]() -> cv::awaitable<void> {
+        right += has_marks(3);
+        co_return;
+    };
+    set_marks(3);
+    cv::co_spawn(executor, task);
+    cv::co_spawn(executor, task());
+    const cv::Context of_marks = cv::copy_context();
+    set_marks(4);
+    cv::co_spawn(executor, of_marks, task);
+    context.run();
+    EXPECT_EQ(right, 3);
+}
+
 TEST_F(AsioSpawn, captures_where_it_is_called_also_for_functions) {
     net::io_context context;
     bool ran = false;

@@ -146,6 +146,22 @@ TEST_F(ItemsTest, know_a_variable_by_its_identity) {
     EXPECT_EQ(same_identity, 1);
 }
 
+TEST_F(ItemsTest, know_the_variable_itself) {
+    cv::ContextVar<int> a{"same"};
+    cv::ContextVar<int> b{"same"};
+    cv::ContextVar<int> unbound{"same"};
+    a.set(1);
+    b.set(2);
+    const cv::Context both = cv::copy_context();
+    int found = 0;
+    for (auto&& variable : both.keys()) {
+        found += variable == a ? 1 : 0;
+        found += b == variable ? 10 : 0;
+        EXPECT_NE(variable, unbound);
+    }
+    EXPECT_EQ(found, 11);
+}
+
 TEST_F(ItemsTest, give_a_value_as_its_own_type_only) {
     cv::ContextVar<int> number{"number"};
     number.set(7);
@@ -179,7 +195,7 @@ TEST_F(ItemsTest, print_their_values) {
     text.set("some text");
     const cv::Context context = cv::copy_context();
     for (auto&& [variable, value] : context) {
-        EXPECT_CONTAINS(printed(value), variable.name() == "number" ? "12345" : "some text");
+        EXPECT_EQ(printed(value), variable.name() == "number" ? "12345" : "some text");
         EXPECT_CONTAINS(printed(variable), std::string(variable.name()));
     }
 }

@@ -14,6 +14,8 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <queue>
+#include <stack>
 #include <stdexcept>
 #include <string>
 #include <tuple>
@@ -213,6 +215,14 @@ TEST_F(MappingTest, compares_containers_of_comparable_values) {
     cv::ContextVar<std::vector<std::string>> v{"v"};
     EXPECT_TRUE(with(v, {"a", "b"}) == with(v, {"a", "b"}));
     EXPECT_FALSE(with(v, {"a", "b"}) == with(v, {"a"}));
+}
+
+TEST_F(MappingTest, compares_adaptors_of_containers_where_their_values_are_comparable) {
+    cv::ContextVar<std::stack<int>> stack{"stack"};
+    EXPECT_TRUE(with(stack, std::stack<int>({1, 2})) == with(stack, std::stack<int>({1, 2})));
+    static_assert(!cv::enable_equality<std::stack<Opaque>>);
+    cv::ContextVar<std::queue<Opaque>> queue{"queue"};
+    EXPECT_FALSE(with(queue, {}) == with(queue, {}));
 }
 
 TEST_F(MappingTest, compares_doubles_as_numbers) {

@@ -167,6 +167,15 @@ TEST_F(PrintingTest, lists_a_contexts_bindings) {
         << both;
 }
 
+TEST_F(PrintingTest, lists_text_between_quotes_and_pointers_to_nothing_by_name) {
+    cv::ContextVar<const char*> text{"text"};
+    cv::Context context;
+    context.run([&] { text.set("none, number=1"); });
+    EXPECT_EQ(shown(context), "<Context at 0x# {text='none, number=1'}>");
+    context.run([&] { text.set(nullptr); });
+    EXPECT_EQ(shown(context), "<Context at 0x# {text=nullptr}>");
+}
+
 TEST_F(PrintingTest, shows_the_live_bindings_of_an_entered_context) {
     cv::ContextVar<int> v{"v"};
     cv::Context context;

@@ -173,6 +173,27 @@ TEST_F(TokenTest, works_on_another_thread_that_entered_its_context) {
     EXPECT_FALSE(context.contains(v));
 }
 
+TEST_F(TokenTest, gives_one_of_four_results) {
+    const auto name = [](cv::reset_result result) {
+        switch (result) { // complete, as compilers' warnings see it
+        case cv::reset_result::ok:
+            return "ok";
+        case cv::reset_result::used:
+            return "used";
+        case cv::reset_result::wrong_variable:
+            return "wrong_variable";
+        case cv::reset_result::wrong_context:
+            return "wrong_context";
+        }
+        return "no memory";
+    };
+    cv::ContextVar<int> v{"v"};
+    auto token = v.set(1);
+    EXPECT_STREQ(name(v.try_reset(token)), "ok");
+    EXPECT_STREQ(name(v.try_reset(token)), "used");
+    EXPECT_STREQ(name(cv::reset_no_memory), "no memory");
+}
+
 TEST_F(TokenTest, is_checked_for_use_then_variable_then_context) {
     cv::ContextVar<int> v{"v"};
     cv::ContextVar<int> w{"w"};

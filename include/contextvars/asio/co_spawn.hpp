@@ -85,7 +85,7 @@ decltype(auto) bound_if_handler(Token&& token) {
                            std::is_invocable<std::decay_t<Token>&, std::exception_ptr>,
                            std::is_invocable<std::decay_t<Token>&, std::exception_ptr, T>>;
     if constexpr (signature_fits::value)
-        return bind_context(std::forward<Token>(token));
+        return contextvars::bind_context(std::forward<Token>(token));
     else
         return std::forward<Token>(token);
 }
@@ -100,60 +100,76 @@ auto spawn(const E& executor, ext::flow flow, F&& function, Token&& token) {
 }
 
 template <class T>
-concept spawnable = is_awaitable<std::remove_cvref_t<T>> ||
-                    is_awaitable<std::remove_cvref_t<std::invoke_result_t<T&>>>;
+struct spawned {
+    using type = T;
+};
+template <class T>
+    requires std::is_invocable_v<T&>
+struct spawned<T> {
+    using type = std::remove_cvref_t<std::invoke_result_t<T&>>;
+};
 
 template <class E>
 concept is_executor = net::execution::is_executor<E>::value;
 
 template <class T>
 auto as_function(T&& task) {
-    if constexpr (is_awaitable<std::remove_cvref_t<T>>)
-        return given_awaitable<std::remove_cvref_t<T>>{std::forward<T>(task)};
+    using type = std::remove_cvref_t<T>;
+    static_assert(is_awaitable<typename spawned<type>::type>,
+                  "co_spawn(executor, task, token): task is a contextvars::awaitable<T>, an "
+                  "asio::awaitable<T> of any_io_executor, or a function that returns one");
+    if constexpr (is_awaitable<type>)
+        return given_awaitable<type>{std::forward<T>(task)};
     else
-        return std::decay_t<T>(std::forward<T>(task));
+        return type(std::forward<T>(task));
 }
+
+struct co_spawn_function {
+    template <is_executor E, class Task, class Token = net::default_completion_token_t<E>>
+    auto operator()(const E& executor, Task&& task, Token&& token = Token()) const {
+        return asio_detail::spawn(executor, ext::flow(),
+                                  asio_detail::as_function(std::forward<Task>(task)),
+                                  std::forward<Token>(token));
+    }
+    template <is_executor E, class Task, class Token = net::default_completion_token_t<E>>
+    auto operator()(const E& executor, Context& context, Task&& task,
+                    Token&& token = Token()) const {
+        return asio_detail::spawn(executor, ext::flow(context),
+                                  asio_detail::as_function(std::forward<Task>(task)),
+                                  std::forward<Token>(token));
+    }
+    template <is_executor E, class Task, class Token = net::default_completion_token_t<E>>
+    auto operator()(const E& executor, const Context& context, Task&& task,
+                    Token&& token = Token()) const {
+        return asio_detail::spawn(executor, ext::flow(ext::snapshot(context)),
+                                  asio_detail::as_function(std::forward<Task>(task)),
+                                  std::forward<Token>(token));
+    }
+    template <is_executor E, class Task, class Token = net::default_completion_token_t<E>>
+    auto operator()(const E& executor, Context&& context, Task&& task,
+                    Token&& token = Token()) const {
+        return (*this)(executor, std::as_const(context), std::forward<Task>(task),
+                       std::forward<Token>(token));
+    }
+    template <is_execution_context C, class... Rest>
+    auto operator()(C& context, Rest&&... rest) const {
+        return (*this)(context.get_executor(), std::forward<Rest>(rest)...);
+    }
+};
 
 } // namespace asio_detail
 
-/// Starts a coroutine in a copy of the current context. `task` is an awaitable or a function that
-/// returns one, of this library or of Asio.
-/// Returns, throws, allocates: as asio::co_spawn with this token.
-template <asio_detail::is_executor E, class Task, class Token>
-auto co_spawn(const E& executor, Task&& task, Token&& token) {
-    return asio_detail::spawn(executor, ext::flow(),
-                              asio_detail::as_function(std::forward<Task>(task)),
-                              std::forward<Token>(token));
-}
-
-/// Starts a coroutine in `context` itself: what it sets is set there.
-/// Precondition: context outlives the task.
-/// Throws: RuntimeError where the context is entered or reserved.
-template <asio_detail::is_executor E, class Task, class Token>
-auto co_spawn(const E& executor, Context& context, Task&& task, Token&& token) {
-    return asio_detail::spawn(executor, ext::flow(context),
-                              asio_detail::as_function(std::forward<Task>(task)),
-                              std::forward<Token>(token));
-}
-
-/// Starts a coroutine in a copy of `context`.
-template <asio_detail::is_executor E, class Task, class Token>
-auto co_spawn(const E& executor, const Context& context, Task&& task, Token&& token) {
-    return asio_detail::spawn(executor, ext::flow(ext::snapshot(context)),
-                              asio_detail::as_function(std::forward<Task>(task)),
-                              std::forward<Token>(token));
-}
-template <asio_detail::is_executor E, class Task, class Token>
-auto co_spawn(const E& executor, Context&& context, Task&& task, Token&& token) {
-    return contextvars::co_spawn(executor, std::as_const(context), std::forward<Task>(task),
-                                 std::forward<Token>(token));
-}
-
-/// As above, on an execution context's executor.
-template <asio_detail::is_execution_context C, class... Rest>
-auto co_spawn(C& context, Rest&&... rest) {
-    return contextvars::co_spawn(context.get_executor(), std::forward<Rest>(rest)...);
-}
+/// co_spawn(executor, task, token): starts a coroutine in a copy of the current context. `task` is an
+/// awaitable or a function that returns one, of this library or of Asio; instead of the executor, an
+/// execution context may stand, and the token may be left out where the executor has a default.
+/// co_spawn(executor, context, task, token), where `context` is a Context& (not const): starts it in that
+/// context itself: what it sets is set there; else in a copy of it.
+/// An object, which argument-dependent lookup does not find, so that an unqualified co_spawn is
+/// Asio's where a program says `using`.
+/// Precondition: a Context& outlives the task.
+/// Returns, allocates: as asio::co_spawn with this token.
+/// Throws: that, and RuntimeError where a Context& is entered or reserved.
+inline constexpr asio_detail::co_spawn_function co_spawn{};
 
 } // namespace contextvars::inline v0::inline CONTEXTVARS_ASIO_NAMESPACE
 

@@ -26,6 +26,7 @@
 #include <atomic>
 #include <concepts>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 
 namespace contextvars::inline v0::inline CONTEXTVARS_ASIO_NAMESPACE {
@@ -239,10 +240,11 @@ auto capturing(const E& executor) {
 inline net::any_io_executor capturing(const net::any_io_executor& executor) {
     net::any_io_executor made;
     const auto holds = [&]<class E>(std::type_identity<E>) {
-        if (executor.template target<context_executor<E>>() != nullptr)
+        // Some Asios' target() does not ask for the type.
+        if (executor.target_type() == typeid(context_executor<E>))
             made = executor;
-        else if (const E* inner = executor.template target<E>())
-            made = context_executor<E>(*inner);
+        else if (executor.target_type() == typeid(E))
+            made = context_executor<E>(*executor.template target<E>());
         return static_cast<bool>(made);
     };
     using io_executor = net::io_context::executor_type;
@@ -273,21 +275,30 @@ using without_context_type =
 
 } // namespace asio_detail
 
-/// Returns: a strand on `executor` of which every handler runs in the context in which it was
+namespace asio_detail {
+
+struct make_strand_function {
+    template <class E>
+        requires net::execution::is_executor<E>::value
+    context_executor<net::strand<without_context_type<E>>> operator()(const E& executor) const {
+        return context_executor(
+            net::strand<without_context_type<E>>(asio_detail::without_context(executor)));
+    }
+    template <is_execution_context C>
+    context_executor<net::strand<typename C::executor_type>> operator()(C& context) const {
+        return (*this)(context.get_executor());
+    }
+};
+
+} // namespace asio_detail
+
+/// make_strand(executor), make_strand(execution_context): an object, which argument-dependent lookup
+/// does not find, so that an unqualified make_strand is Asio's where a program says `using`.
+/// Returns: a strand on the executor of which every handler runs in the context in which it was
 /// submitted, or of its operation. (One invoker of a strand runs many handlers, so the capturing
 /// must be around the strand, not under it.)
 /// Throws: std::bad_alloc. Cost: as asio::make_strand.
-template <class E>
-    requires net::execution::is_executor<E>::value
-context_executor<net::strand<asio_detail::without_context_type<E>>> make_strand(const E& executor) {
-    return context_executor(
-        net::strand<asio_detail::without_context_type<E>>(asio_detail::without_context(executor)));
-}
-
-template <asio_detail::is_execution_context C>
-context_executor<net::strand<typename C::executor_type>> make_strand(C& context) {
-    return contextvars::make_strand(context.get_executor());
-}
+inline constexpr asio_detail::make_strand_function make_strand{};
 
 } // namespace contextvars::inline v0::inline CONTEXTVARS_ASIO_NAMESPACE
 

@@ -40,8 +40,8 @@ awaitable<std::invoke_result_t<F&&>> run_on(E executor, F f) {
     const auto initiate = [&](auto handler) {
         auto work = net::prefer(net::get_associated_executor(handler),
                                 net::execution::outstanding_work.tracked);
-        auto run = [&error, &value, f = bind_context(std::move(f)), work = std::move(work),
-                    handler = std::move(handler)]() mutable {
+        auto run = [&error, &value, f = contextvars::bind_context(std::move(f)),
+                    work = std::move(work), handler = std::move(handler)]() mutable {
             // error and value are in the coroutine, which waits until the handler is called.
             try {
                 if constexpr (std::is_void_v<result>) {

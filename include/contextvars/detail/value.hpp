@@ -65,7 +65,13 @@ inline constexpr type_operations operations_of = {
         void (*print)(std::ostream&, const void*) = nullptr;
         if constexpr (enable_printing<T>)
             print = [](std::ostream& out, const void* value) {
-                out << *static_cast<const T*>(value);
+                const T& printed = *static_cast<const T*>(value);
+                if constexpr (std::is_pointer_v<T>)
+                    if (printed == nullptr) { // which is no text, for a pointer to characters
+                        out << "nullptr";
+                        return;
+                    }
+                out << printed;
             };
         return print;
     }(),

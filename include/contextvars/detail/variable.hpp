@@ -23,8 +23,10 @@ enum class reset_result {
     used,           ///< the token was used before, or moved from
     wrong_variable, ///< the token was created by another variable
     wrong_context,  ///< the token was created in another context
-    no_memory,      ///< the context shares its bindings with a copy, and parting them failed
 };
+/// What try_reset returns where the context shares its bindings with a copy, and memory for parting
+/// them failed. No enumerator, since a program that handles the four has handled what Python knows.
+inline constexpr reset_result reset_no_memory{4};
 
 namespace detail {
 
