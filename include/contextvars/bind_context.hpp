@@ -21,9 +21,12 @@ namespace contextvars::inline v0 {
 template <class F>
 class Bound {
 public:
+    /// For those who have captured themselves; others call bind_context. Throws: what moving an F does.
     Bound(ext::snapshot captured, F function)
         : captured_(std::move(captured)), function_(std::move(function)) {}
 
+    /// Each calls the function in a fresh copy of what was captured, as if it were called itself.
+    /// Returns, throws: what the function does. Cost: a capture. Threads: as the function's.
     template <class... Args>
         requires std::is_invocable_v<F&, Args...>
     std::invoke_result_t<F&, Args...>

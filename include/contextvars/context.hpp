@@ -85,6 +85,7 @@ private:
 /// A value, its type forgotten. Good as long as the range it came from.
 class value_ref {
 public:
+    /// Returns: T's, of the ContextVar<T>. Cost: none.
     const std::type_info& type() const noexcept { return *operations_->type; }
 
     /// Returns: the value, or nullptr where it is not a T. Types are compared by name, so that
@@ -94,7 +95,7 @@ public:
         return type() == typeid(T) ? static_cast<const T*>(value_) : nullptr;
     }
 
-    /// The value where enable_printing<T>, else its type.
+    /// The value, by its own <<, where enable_printing<T>; else its type.
     CONTEXTVARS_EXPORT friend std::ostream& operator<<(std::ostream& out, value_ref value);
 
 private:
@@ -142,8 +143,9 @@ struct get_value {
 
 } // namespace detail
 
-/// What keys(), values() and items() return: a range over a snapshot, in no particular order.
-/// Later changes of the context are not seen. Copies share the snapshot.
+/// What keys(), values() and items() return: a forward range over a snapshot, in no particular order.
+/// Later changes of the context are not seen. Copies share the snapshot; iterators keep it alive.
+/// Cost: begin() and each copy of an iterator count a reference; the rest as a vector's.
 template <class Get>
 class snapshot_range {
     using snapshot = detail::snapshot_access::snapshot;
@@ -217,6 +219,8 @@ public:
 
     /// O(1): the bindings are shared until one side changes them. Two locked instructions.
     CONTEXTVARS_EXPORT Context(const Context& other) noexcept;
+    /// Takes over bindings and identity, and leaves `other` empty; copies where `other` is entered.
+    /// Cost: no locked instruction where it is not.
     CONTEXTVARS_EXPORT Context(Context&& other) noexcept;
     /// Throws: RuntimeError where this context is entered.
     CONTEXTVARS_EXPORT Context& operator=(const Context& other);
@@ -231,6 +235,7 @@ public:
             detail::release_bindings(bindings);
     }
 
+    /// As the copy constructor. From: Python's Context.copy().
     Context copy() const noexcept { return *this; }
 
     /// Enters this context, calls `f(args...)`, leaves. What f sets stays in this context, also
@@ -301,10 +306,13 @@ public:
     CONTEXTVARS_EXPORT std::size_t size() const noexcept;
     bool empty() const noexcept { return size() == 0; }
 
-    /// Return: snapshots. O(size). Throw: std::bad_alloc.
+    /// Ranges over what is bound now, in no particular order: binding, variable_ref, value_ref.
+    /// Throws: std::bad_alloc. Cost: O(size), two allocations. From: Python's Context.items().
     items_range items() const { return items_range(take_snapshot()); }
     keys_range keys() const { return keys_range(take_snapshot()); }
     values_range values() const { return values_range(take_snapshot()); }
+    /// As items(), for `for (auto&& [variable, value] : context)`. From: Python's iter(context), which
+    /// yields the variables alone.
     items_range::iterator begin() const { return items().begin(); }
     std::default_sentinel_t end() const noexcept { return {}; }
 

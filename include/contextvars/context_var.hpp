@@ -41,14 +41,14 @@ public:
     using get_type = std::conditional_t<stored_inline<T>, T, const T&>;
 
     /// A variable without a default.
-    /// Cost: nothing where constant-initialised; else one allocation for the copied name.
     /// Throws: std::bad_alloc.
+    /// Cost: nothing where constant-initialised; else one allocation for the copied name.
     constexpr explicit ContextVar(std::string_view name)
         : variable(name, detail::operations_of<T>) {}
 
     /// A variable whose get() returns `default_value` where the variable is missing. A default is
     /// not a binding: contexts know nothing of it.
-    /// Throws: std::bad_alloc, and what constructing a T throws.
+    /// Throws: std::bad_alloc, and what constructing a T throws. Cost: as above, and that of a T.
     template <class U = T>
         requires std::is_constructible_v<T, U&&>
     constexpr ContextVar(std::string_view name, U&& default_value)
