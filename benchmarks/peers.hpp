@@ -33,6 +33,7 @@
 #include <memory>
 #include <optional>
 #include <semaphore>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <type_traits>
@@ -210,6 +211,33 @@ public:
 
 private:
     static inline std::atomic<unsigned> count_{1};
+};
+
+/// A thread_local pointer, and a flag by which of two threads only one changes it.
+template <class T>
+class guarded_pointer : public numbered {
+public:
+    static constexpr const char* name = "guard and pointer";
+
+    struct context {
+        std::atomic<bool> is_entered{false};
+    };
+    using numbered::numbered;
+    static context capture() { return {}; }
+    template <class F>
+    static void run(context& entered, F f) {
+        bool idle = false;
+        if (!entered.is_entered.compare_exchange_strong(idle, true, std::memory_order_acquire))
+            throw std::runtime_error("entered");
+        {
+            const redirected here(current_, &entered);
+            f();
+        }
+        entered.is_entered.store(false, std::memory_order_release);
+    }
+
+private:
+    static inline constinit thread_local context* current_ = nullptr;
 };
 
 // ---- this library

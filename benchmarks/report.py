@@ -14,7 +14,7 @@ import subprocess
 import sys
 
 QUESTIONS = ["get", "set", "copy", "run", "threads", "asio_hop_*", "asio_echo"]
-FLOORS = ["thread_local", "pointer and array", "inc and dec", "Asio"]
+FLOORS = ["thread_local", "pointer and array", "guard and pointer", "inc and dec", "Asio"]
 US = "this library"
 PEERS = ["CPython", "shared unordered_map", "shared flat_map", "unordered_map of any"]
 PLOTS = {
@@ -44,7 +44,8 @@ order; in brackets, its ratio to this library's. **Bold: a peer is ahead of this
   of 64 bytes have no destructor; strings are too long to lie in the object itself.
 - *floor*: what cannot be avoided, and keeps nothing apart: a plain `thread_local`; a `thread_local`
   pointer to an array with an atomic count, which is never copied; that count's increment and
-  decrement alone; or, for Asio's rows, Asio without contexts.
+  decrement alone; a pointer behind a flag by which two threads cannot enter at once; or, for Asio's
+  rows, Asio without contexts.
 - *CPython* is the interpreter's own C interface, called from C++, **under its global lock and
   without atomics**, which the others need. Its values are made when they are set, and not converted
   when they are got.

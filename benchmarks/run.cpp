@@ -54,7 +54,7 @@ const auto capture_and_set = [](benchmark::State& state, const auto& peer) {
 
 int main(int argc, char** argv) {
     using namespace peers;
-    add<long, pointer_and_array>("run, empty body", {0, 8, 64}, run_empty);
+    add<long, pointer_and_array, guarded_pointer>("run, empty body", {0, 8, 64}, run_empty);
     add<long, pointer_and_array>("capture, enter, 3 gets, leave, drop", {8, 64}, spawn_and_get);
     const char* const spawn = "capture, enter, set, 3 gets, leave, drop";
     add<long, pointer_and_array>(spawn, {1, 8, 16, 64, 1000, 10000}, spawn_set_and_get<long>);

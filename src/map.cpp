@@ -49,7 +49,7 @@ bool is_lent(const map& map) noexcept {
     return map.lent.load(std::memory_order_acquire);
 }
 
-bool keep(map& map) noexcept;
+[[gnu::noinline]] bool keep(map& map) noexcept;
 
 struct core_policy : atomic_counts {
     static constexpr std::uint32_t largest_capacity = 64;
