@@ -3,10 +3,10 @@
 // set and reset where the inline paths of detail/variable.hpp do not apply (see set_and_reset.hpp).
 //
 // A map's writer. The inline paths replace the value of a variable that is bound in the table, and
-// ask one question: is `writer` of the current map other than 0 (set), or what the token remembers
-// (reset)? It is the identity of the frame whose map this is, from the first set in it on, until
+// ask one question: has the current map a writer (set), and is it what the token remembers (reset)?
+// It is the identity of the frame whose map this is, from the first set in it on, until
 // something may look at the map besides the thread that runs it: sharing it, and leaving it to a
-// Context, make it 0. So it stands for all that is asked below: the map is unshared, is published by
+// Context, freeze it. So it stands for all that is asked below: the map is unshared, is published by
 // no Context, and belongs to the frame that the token was made in. A flow's map keeps it while the
 // flow is suspended, since nobody else can reach it.
 //
@@ -28,14 +28,21 @@ namespace contextvars::inline v0::detail {
 
 namespace {
 
+/// Makes the current map one that the top frame may change in place from now on.
+/// Precondition: it is unshared. Returns: false where it is another's all the same.
+bool begin_writing(map& current, frame& top) noexcept {
+    // A map that its Context shows to other threads is not ours even if nobody else counts it.
+    if (&current == top.published)
+        return false;
+    current.writer = identity_of(top);
+    return true;
+}
+
 /// The current map, which from now on may be changed in place. Throws: std::bad_alloc.
 map* own_current_map(frame& frame) {
     map* current = current_map();
-    // A map that its Context shows to other threads is not ours even if nobody else counts it.
-    if (current != frame.published && unshared(*current)) {
-        current->writer = identity_of(frame);
+    if (unshared(*current) && begin_writing(*current, frame))
         return current;
-    }
     // A published map stays with its Context; any other is ours to give. Dropping it destroys no
     // value, since the clone has them all.
     const identity_type writer = identity_of(frame);
@@ -85,31 +92,60 @@ frame& entered_frame() noexcept { return *top_frame(); }
     return result;
 }
 
-} // namespace
-
-// Small values, in a map that is ours: missing before, where there is only a table; or in the trie.
-
-void bind_anyhow(const variable& variable, word value, undo& undo) {
-    const key_type key = variable.key();
+[[gnu::noinline]] void bind_in_trie(const variable& variable, word value, undo& undo) {
     map& map = *current_map();
-    if (!has_writer(map) || in_node(key) || key == unbound_key)
+    const key_type key = variable.key();
+    cell* const place = own_far_place(map, key);
+    if (place == nullptr)
         return bind_with_care(variable, value, undo);
+    undo.key = key;
+    undo.context = map.writer;
+    undo.old_value = std::exchange(place->value, value);
+    undo.state = undo_state::restores;
+}
+
+/// Small values, in a map that is ours.
+[[gnu::always_inline]] inline void bind_in_own(map& map, key_type key, const variable& variable,
+                                               word value, undo& undo) {
     const std::size_t place = map.offset_of(key);
-    if (map.rest == nullptr && map.key_at(place) == no_key) {
+    if (map.key_at(place) == key) {
+        undo.old_value = std::exchange(map.value_at(place), value);
+        undo.state = undo_state::restores;
+    } else if (map.key_at(place) == no_key && map.rest == nullptr) {
         map.value_at(place) = value;
         ++map.size;
         std::atomic_signal_fence(std::memory_order_release);
         map.place_of(key).key = key;
         undo.old_value = {};
         undo.state = undo_state::removes;
-    } else if (cell* far_place = own_far_place(map, key)) {
-        undo.old_value = std::exchange(far_place->value, value);
-        undo.state = undo_state::restores;
     } else {
-        return bind_with_care(variable, value, undo);
+        return bind_in_trie(variable, value, undo);
     }
     undo.key = key;
     undo.context = map.writer;
+}
+
+/// The same, in a map that nobody has set in since it was captured or shown to others.
+/// Precondition: it is unshared.
+[[gnu::noinline]] void bind_first(const variable& variable, word value, undo& undo) {
+    map& map = *current_map();
+    frame* const top = top_frame();
+    if (top == nullptr || state_slot == nullptr || !begin_writing(map, *top))
+        return bind_with_care(variable, value, undo);
+    bind_in_own(map, variable.key(), variable, value, undo);
+}
+
+} // namespace
+
+void bind_anyhow(const variable& variable, word value, undo& undo) {
+    const key_type key = variable.key();
+    map& map = *current_map();
+    if (in_node(key) || key == unbound_key)
+        return bind_with_care(variable, value, undo);
+    if (!has_writer(map))
+        return unshared(map) ? bind_first(variable, value, undo)
+                             : bind_with_care(variable, value, undo);
+    bind_in_own(map, key, variable, value, undo);
 }
 
 reset_result unbind_anyhow(key_type key, undo& undo) noexcept {
