@@ -2,9 +2,11 @@
 #include "registry.hpp"
 #include "report.hpp"
 
+#include <contextvars/detail/frame.hpp>
 #include <contextvars/detail/variable.hpp>
 #include <contextvars/diagnostics.hpp>
 
+#include <array>
 #include <atomic>
 #include <cstdio>
 #include <exception>
@@ -18,10 +20,13 @@ constinit std::atomic<diagnostics_hook> hook{nullptr};
 // Parts of a line are written by one call, so that lines of several threads do not mix.
 void write_line(const diagnostic& diagnostic) noexcept {
     const auto length = [](std::string_view text) { return static_cast<int>(text.size()); };
-    std::fprintf(stderr, "contextvars: %.*s%s%.*s%s (%.*s)\n", length(diagnostic.what),
+    std::array<char, 48> context{};
+    if (diagnostic.context != nullptr)
+        std::snprintf(context.data(), context.size(), ": <Context at %p>", diagnostic.context);
+    std::fprintf(stderr, "contextvars: %.*s%s%.*s%s%s (%.*s)\n", length(diagnostic.what),
                  diagnostic.what.data(), diagnostic.variable.empty() ? "" : ": variable '",
                  length(diagnostic.variable), diagnostic.variable.data(),
-                 diagnostic.variable.empty() ? "" : "'", length(diagnostic.where),
+                 diagnostic.variable.empty() ? "" : "'", context.data(), length(diagnostic.where),
                  diagnostic.where.data());
 }
 
@@ -48,15 +53,17 @@ void report_fatal(const diagnostic& diagnostic) noexcept {
 
 void report_unrestored(const undo& undo, reset_result result) noexcept {
     const std::string_view name = undo.key == no_key ? std::string_view{} : name_of(undo.key);
+    const frame* const current = top_frame();
+    const Context* const context = current != nullptr ? current->context : nullptr;
     if (result == reset_no_memory)
         report({diagnostic_kind::out_of_memory,
-                "a scoped() guard could not restore its variable for want of memory", name, nullptr,
+                "a scoped() guard could not restore its variable for want of memory", name, context,
                 "~Scope"});
     else
         report({diagnostic_kind::scope_not_restored,
                 "a scoped() guard was destroyed where its context is not current, and has "
                 "restored nothing",
-                name, nullptr, "~Scope"});
+                name, context, "~Scope"});
 }
 
 } // namespace detail

@@ -24,7 +24,8 @@ struct diagnostic {
     diagnostic_kind kind;
     std::string_view what;     ///< one sentence
     std::string_view variable; ///< the variable's name, or empty
-    const void* context;       ///< the address of the Context, or nullptr where none is meant
+    const void* context;       ///< the address of the Context; of a guard, that of the one which is
+                               ///< current instead; nullptr where it is no object of the program
     std::string_view where;    ///< the operation that noticed it, or the module's path
 };
 

@@ -117,20 +117,26 @@ TEST_F(DiagnosticsTest, of_a_scope_are_written_to_standard_error_in_one_line_by_
     isolated([&] { delete scope; });
     const std::string text = testing::internal::GetCapturedStderr();
     EXPECT_CONTAINS(text, "noisy");
+    EXPECT_CONTAINS(text, "<Context at 0x");
     ASSERT_FALSE(text.empty());
     EXPECT_EQ(text.find('\n'), text.size() - 1) << text;
 }
 
-TEST_F(DiagnosticsTest, of_a_scope_name_the_variable_and_a_context) {
+TEST_F(DiagnosticsTest, of_a_scope_name_the_variable_and_the_context_that_was_current_instead) {
     const RecordedDiagnostics diagnostics;
     cv::ContextVar<int> v{"noisy"};
     auto* scope = new auto(v.scoped(1));
-    isolated([&] { delete scope; });
+    cv::Context other;
+    other.run([&] { delete scope; });
+    auto* of_other = new auto(other.run([&] { return v.scoped(2); }));
+    std::thread([&] { delete of_other; }).join();
     const auto told = diagnostics.all();
-    ASSERT_EQ(told.size(), 1u);
+    ASSERT_EQ(told.size(), 2u);
     EXPECT_EQ(told[0].kind, cv::diagnostic_kind::scope_not_restored);
     EXPECT_EQ(told[0].variable, "noisy");
+    EXPECT_EQ(told[0].context, &other);
     EXPECT_FALSE(told[0].what.empty());
+    EXPECT_EQ(told[1].context, nullptr) << "a thread's base context is no object";
 }
 
 TEST_F(DiagnosticsTest, let_the_hook_use_the_library) {
