@@ -193,7 +193,7 @@ void leave(Context& context, map* last, map* published, std::uint64_t state) noe
         context_access::put_bindings(context, last);
     }
     context_access::set_state(context, state);
-    release(before);
+    release_bindings(before);
 }
 
 } // namespace
@@ -260,7 +260,7 @@ Context& Context::operator=(Context&& other) {
     Context moved(std::move(other));
     detail::map* before = context_access::bindings_of_mine(*this);
     context_access::move_from(*this, moved);
-    detail::release(before);
+    detail::release_bindings(before);
     return *this;
 }
 

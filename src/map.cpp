@@ -140,7 +140,7 @@ bool is_cloned_at_capture(const map& map) noexcept {
 
 } // namespace
 
-map* capture(map* shared) noexcept {
+map* capture_bindings(map* shared) noexcept {
     if (shared == empty_map())
         return shared;
     if (is_cloned_at_capture(*shared)) {
@@ -173,7 +173,7 @@ void drop_kept(kept_reference*& list) noexcept {
             place = &kept->next;
         } else {
             *place = kept->next;
-            release(kept->to);
+            release_bindings(kept->to);
             core_policy::unmake(kept);
         }
     }
@@ -219,7 +219,7 @@ map* hand_on_bindings(map* current) noexcept {
         owner = owner->previous;
     if (owner == nullptr || owner->published != copy_mark() || !is_cloned_at_capture(*current) ||
         !unshared(*current))
-        return capture(current);
+        return capture_bindings(current);
     freeze(*current);
     owner->published = current;
     // Relaxed: whoever comes to hold the map is given it by what submits the function.
@@ -232,8 +232,6 @@ void give_edition(map& map) noexcept {
         map.writer = new_identity() | edition_bits;
 }
 
-void release(map* map) noexcept { core_operations::release(map); }
-map* capture_bindings(map* map) noexcept { return capture(map); }
 void release_bindings(map* map) noexcept { core_operations::release(map); }
 
 map* clone(map* shared, bool gives) { return core_operations::clone(shared, gives); }

@@ -20,12 +20,6 @@ struct thread_state;
 /// Takes a reference. Never fails.
 map* share(map* map) noexcept;
 
-/// A map for somebody who will go on without the giver: a clone where that is cheap, else shared.
-map* capture(map* map) noexcept;
-
-/// Drops a reference. The last destroys the values, whose destructors may call anything here.
-void release(map* map) noexcept;
-
 /// Where a copy_scope that has handed its map on will not end.
 void end_of_loan(const frame& frame) noexcept;
 /// Gives what `state` keeps of maps that are lent to where it does not end with the thread.

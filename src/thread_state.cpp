@@ -87,7 +87,7 @@ void end_of_thread(void* state) noexcept {
     set_top_frame(nullptr);
     set_current_map(live);
     for (frame* frame = top; frame != nullptr && frame != base; frame = frame->previous)
-        release(frame->previous_map);
+        release_bindings(frame->previous_map);
     // Values' destructors may set again, and so bring a new base map; after a few rounds the rest
     // is left to the next call, for which this state stays.
     for (int round = 0; current_map() != empty_map(); ++round) {
@@ -98,7 +98,7 @@ void end_of_thread(void* state) noexcept {
         map* last = current_map();
         set_current_map(empty_map());
         static_cast<thread_state*>(state)->base.identity = 0;
-        release(last);
+        release_bindings(last);
         set_top_frame(nullptr);
     }
     leave_kept_references(*static_cast<thread_state*>(state));
@@ -161,10 +161,11 @@ void deallocate_anyhow(void* block, std::size_t block_class) noexcept {
     // A thread that only ever drops what others made passes it on to them.
     if (!reuse_blocks || block_class >= block_classes || try_this_thread() == nullptr)
         return ::operator delete(block);
-    if (state_slot->blocks.put(block, block_class))
-        return;
-    state_slot->blocks.make_room(block_class);
-    state_slot->blocks.put(block, block_class);
+    block_cache& blocks = state_slot->blocks;
+    if (!blocks.put(block, block_class)) {
+        blocks.make_room(block_class);
+        blocks.put(block, block_class);
+    }
 }
 
 } // namespace contextvars::inline v0::detail

@@ -93,8 +93,9 @@ private:
     frame frame_;
 };
 
-/// As the functions of these names in src/map.hpp, for maps other than the empty one.
+/// A map for somebody who will go on without the giver: a clone where that is cheap, else shared.
 CONTEXTVARS_EXPORT map* capture_bindings(map* map) noexcept;
+/// Drops a reference. The last destroys the values, whose destructors may call anything here.
 CONTEXTVARS_EXPORT void release_bindings(map* map) noexcept;
 
 /// As capture_bindings(current_map()). But where the current bindings are those of a copy_scope and

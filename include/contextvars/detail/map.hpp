@@ -234,7 +234,7 @@ inline const cell* find(const map& map, key_type key) noexcept {
     const cell& place = map.place_of(key);
     if (place.key == key) [[likely]]
         return &place;
-    return map.rest != nullptr ? find_in_rest(map, key) : nullptr;
+    return find_in_rest(map, key);
 }
 
 } // namespace contextvars::inline v0::detail
