@@ -90,15 +90,6 @@ decltype(auto) bound_if_handler(Token&& token) {
         return std::forward<Token>(token);
 }
 
-template <class E, class F, class Token>
-auto spawn(const E& executor, ext::flow flow, F&& function, Token&& token) {
-    using function_type = std::decay_t<F>;
-    using result_type = typename task_in_flow<function_type>::result_type;
-    return net::co_spawn(asio_detail::capturing(executor),
-                         task_in_flow<function_type>{std::move(flow), std::forward<F>(function)},
-                         bound_if_handler<result_type>(std::forward<Token>(token)));
-}
-
 template <class T>
 struct spawned {
     using type = T;
@@ -124,26 +115,33 @@ auto as_function(T&& task) {
         return type(std::forward<T>(task));
 }
 
+template <class E, class Task, class Token>
+auto spawn(const E& executor, ext::flow flow, Task&& task, Token&& token) {
+    using function_type = decltype(asio_detail::as_function(std::forward<Task>(task)));
+    using result_type = typename task_in_flow<function_type>::result_type;
+    return net::co_spawn(asio_detail::capturing(executor),
+                         task_in_flow<function_type>{
+                             std::move(flow), asio_detail::as_function(std::forward<Task>(task))},
+                         bound_if_handler<result_type>(std::forward<Token>(token)));
+}
+
 struct co_spawn_function {
     template <is_executor E, class Task, class Token = net::default_completion_token_t<E>>
     auto operator()(const E& executor, Task&& task, Token&& token = Token()) const {
-        return asio_detail::spawn(executor, ext::flow(),
-                                  asio_detail::as_function(std::forward<Task>(task)),
+        return asio_detail::spawn(executor, ext::flow(), std::forward<Task>(task),
                                   std::forward<Token>(token));
     }
     template <is_executor E, class Task, class Token = net::default_completion_token_t<E>>
     auto operator()(const E& executor, Context& context, Task&& task,
                     Token&& token = Token()) const {
-        return asio_detail::spawn(executor, ext::flow(context),
-                                  asio_detail::as_function(std::forward<Task>(task)),
+        return asio_detail::spawn(executor, ext::flow(context), std::forward<Task>(task),
                                   std::forward<Token>(token));
     }
     template <is_executor E, class Task, class Token = net::default_completion_token_t<E>>
     auto operator()(const E& executor, const Context& context, Task&& task,
                     Token&& token = Token()) const {
         return asio_detail::spawn(executor, ext::flow(ext::snapshot(context)),
-                                  asio_detail::as_function(std::forward<Task>(task)),
-                                  std::forward<Token>(token));
+                                  std::forward<Task>(task), std::forward<Token>(token));
     }
     template <is_executor E, class Task, class Token = net::default_completion_token_t<E>>
     auto operator()(const E& executor, Context&& context, Task&& task,

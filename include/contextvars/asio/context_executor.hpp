@@ -273,10 +273,6 @@ template <class E>
 using without_context_type =
     std::remove_cvref_t<decltype(asio_detail::without_context(std::declval<const E&>()))>;
 
-} // namespace asio_detail
-
-namespace asio_detail {
-
 struct make_strand_function {
     template <class E>
         requires net::execution::is_executor<E>::value
