@@ -54,8 +54,6 @@ public:
     /// std::length_error where 2^20 variables have one.
     void assign(ContextVar& variable);
     void retire(ContextVar& variable) noexcept;
-    /// Where an interpreter has ended, with its variables.
-    void forget() noexcept { *this = {}; }
     ContextVar* of(key_type key) const noexcept { return entries_[engine::id_of(key)].variable; }
 
 private:

@@ -240,18 +240,12 @@ PyObject* next(PyObject* self) {
     return cell != nullptr ? yield(*cell) : nullptr;
 }
 
-PyMethodDef iterator_methods[] = {
-    {"__reduce__", method(refuse_reduce), METH_NOARGS, nullptr},
-    {"__reduce_ex__", method(refuse_reduce_ex), METH_O, nullptr},
-    {nullptr, nullptr, 0, nullptr},
-};
-
 template <PyObject* yield(const engine::cell&)>
 PyType_Slot iterator_slots[] = {
     {Py_tp_traverse, slot(traverse_iterator)}, {Py_tp_clear, slot(clear_iterator)},
     {Py_tp_dealloc, slot(destroy_iterator)},   {Py_tp_iter, slot(PyObject_SelfIter)},
     {Py_tp_iternext, slot(next<yield>)},       {Py_mp_length, slot(size_of_iterated)},
-    {Py_tp_methods, iterator_methods},         {0, nullptr},
+    {Py_tp_methods, refuse_pickling},          {0, nullptr},
 };
 
 constexpr unsigned iterator_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |

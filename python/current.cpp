@@ -34,14 +34,14 @@ slot_owner* new_slot_owner() {
         PyErr_NoMemory();
         return nullptr;
     }
-    made->slot->id = PyThreadState_Get()->id;
+    made->slot->id = thread_here().id;
     return made;
 }
 
 void destroy_slot_owner(PyObject* self) {
     if (thread_slot* const slot = reinterpret_cast<slot_owner*>(self)->slot) {
-        // Values' destructors may use the current context, which they find as long as the slot has
-        // its id: the dictionary is gone. They may set again; what they set last is dropped without.
+        // Values' destructors may use the current context, which they find by the slot's id: the
+        // dictionary is gone. They may set again, and so on; in the end they find none.
         for (int round = 0; round != 4 && slot->current != nullptr; ++round)
             clear(slot->current);
         slot->id = 0;
@@ -95,7 +95,7 @@ thread_slot* find_slot() {
     }
     thread_slot* const slot =
         Py_IS_TYPE(found, the.slot_owner) ? reinterpret_cast<slot_owner*>(found)->slot : &no_slot;
-    if (slot->id != PyThreadState_Get()->id) {
+    if (slot->id != thread_here().id) {
         PyErr_SetString(PyExc_SystemError, "the thread state's dictionary has another's context");
         return nullptr;
     }

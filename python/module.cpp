@@ -32,6 +32,12 @@ PyObject* refuse_reduce_ex(PyObject* self, PyObject* protocol) {
     return nullptr;
 }
 
+PyMethodDef refuse_pickling[] = {
+    {"__reduce__", method(refuse_reduce), METH_NOARGS, nullptr},
+    {"__reduce_ex__", method(refuse_reduce_ex), METH_O, nullptr},
+    {nullptr, nullptr, 0, nullptr},
+};
+
 PyObject* wrong_number_of_arguments(const char* bound, int limit, Py_ssize_t given) {
     PyErr_Format(PyExc_TypeError, "get expected %s %d argument%s, got %zd", bound, limit,
                  limit == 1 ? "" : "s", given);
@@ -115,7 +121,7 @@ void forget() noexcept {
     the = {};
     freed = {};
     free_list::close();
-    ids.forget();
+    ids = {};
     forget_slots();
 }
 

@@ -114,6 +114,9 @@ PyCFunction method(Function* function) noexcept {
 PyObject* refuse_reduce_ex(PyObject* self, PyObject* protocol);
 PyObject* refuse_reduce(PyObject* self, PyObject* nothing);
 
+/// Both, of a type that has nothing else.
+extern PyMethodDef refuse_pickling[];
+
 /// TypeError. Returns: nullptr.
 PyObject* wrong_number_of_arguments(const char* bound, int limit, Py_ssize_t given);
 

@@ -127,17 +127,11 @@ void destroy_missing(PyObject* self) {
     free_object(self);
 }
 
-PyMethodDef missing_methods[] = {
-    {"__reduce__", method(refuse_reduce), METH_NOARGS, nullptr},
-    {"__reduce_ex__", method(refuse_reduce_ex), METH_O, nullptr},
-    {nullptr, nullptr, 0, nullptr},
-};
-
 PyType_Slot missing_slots[] = {
     {Py_tp_repr, slot(missing_repr)},
     {Py_tp_traverse, slot(traverse_missing)},
     {Py_tp_dealloc, slot(destroy_missing)},
-    {Py_tp_methods, missing_methods},
+    {Py_tp_methods, refuse_pickling},
     {0, nullptr},
 };
 
