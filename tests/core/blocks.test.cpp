@@ -32,6 +32,16 @@ void put(block_cache& cache, void* block) {
     }
 }
 
+/// Returns: as many new blocks as are in `chains`, which are put into the cache.
+std::set<void*> put_new(block_cache& cache, std::uint32_t chains) {
+    std::set<void*> blocks;
+    while (blocks.size() != chains * blocks_in_a_chain(small))
+        blocks.insert(new_block(small));
+    for (void* block : blocks)
+        put(cache, block);
+    return blocks;
+}
+
 /// nullptr: neither the cache nor the exchange had one.
 void* take(block_cache& cache) {
     void* taken = cache.take(small);
@@ -63,12 +73,7 @@ TEST(BlocksTest, are_in_classes_that_hold_every_size) {
 TEST(BlocksTest, that_a_thread_has_put_are_the_ones_it_takes) {
     const auto exchange = std::make_unique<block_exchange>();
     block_cache cache(*exchange);
-    std::set<void*> put_there;
-    for (std::uint32_t i = 0; i != 2 * blocks_in_a_chain(small); ++i) {
-        void* const block = new_block(small);
-        put_there.insert(block);
-        put(cache, block);
-    }
+    const std::set<void*> put_there = put_new(cache, 2);
     EXPECT_EQ(exchange->take(small), nullptr) << "two chains stay with the thread";
     const std::set<void*> taken = take_all(cache);
     EXPECT_EQ(taken, put_there);
@@ -79,12 +84,7 @@ TEST(BlocksTest, that_a_thread_has_put_are_the_ones_it_takes) {
 TEST(BlocksTest, that_are_more_than_two_chains_are_passed_on_to_whoever_has_none) {
     const auto exchange = std::make_unique<block_exchange>();
     block_cache gives(*exchange);
-    std::set<void*> put_there;
-    for (std::uint32_t i = 0; i != 20 * blocks_in_a_chain(small); ++i) {
-        void* const block = new_block(small);
-        put_there.insert(block);
-        put(gives, block);
-    }
+    const std::set<void*> put_there = put_new(gives, 20);
     block_cache takes(*exchange);
     std::set<void*> taken = take_all(takes);
     EXPECT_EQ(taken.size(), 18 * blocks_in_a_chain(small));
@@ -108,8 +108,7 @@ TEST(BlocksTest, are_kept_up_to_a_bound) {
 TEST(BlocksTest, are_given_back_when_their_thread_ends) {
     const auto exchange = std::make_unique<block_exchange>();
     block_cache cache(*exchange);
-    for (std::uint32_t i = 0; i != 2 * blocks_in_a_chain(small); ++i)
-        put(cache, new_block(small));
+    put_new(cache, 2);
     cache.clear(); // under the address sanitizer, nothing leaks
     EXPECT_EQ(take(cache), nullptr);
     put(cache, new_block(small));
