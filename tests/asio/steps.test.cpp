@@ -784,6 +784,40 @@ TEST_F(AsioStep, of_an_awaited_operation_sees_the_awaiter_s_bindings) {
     });
 }
 
+TEST_F(AsioStep, of_an_awaited_operation_is_given_the_coroutine_s_executor) {
+    const auto expect_on = [](auto& context, const auto& executor) {
+        bool done = false;
+        cv::co_spawn(
+            executor,
+            [&done]() -> cv::awaitable<void> {
+                set_marks(1);
+                const net::any_io_executor own = co_await net::this_coro::executor;
+                const auto initiation = [&own](auto handler) {
+                    const auto associated = net::get_associated_executor(handler);
+                    EXPECT_EQ(net::any_io_executor(associated), own);
+                    set_marks(2); // in a copy, of which what is submitted has a copy
+                    net::post(associated, [handler = std::move(handler)]() mutable {
+                        EXPECT_TRUE(has_marks(2));
+                        std::move(handler)();
+                    });
+                };
+                co_await net::async_initiate<const net::deferred_t&, void()>(initiation,
+                                                                             net::deferred);
+                EXPECT_TRUE(has_marks(1));
+                done = true;
+            },
+            net::detached);
+        run(context);
+        EXPECT_TRUE(done);
+    };
+    net::io_context context;
+    expect_on(context, context.get_executor());
+    net::io_context of_strand;
+    expect_on(of_strand, cv::make_strand(of_strand));
+    net::io_context erased;
+    expect_on(erased, net::any_io_executor(erased.get_executor()));
+}
+
 TEST_F(AsioStep, of_an_awaited_operation_that_failed_has_the_same_bindings) {
     run_task([]() -> cv::awaitable<void> {
         set_marks(1);
@@ -803,6 +837,27 @@ TEST_F(AsioStep, of_an_awaited_operation_that_failed_has_the_same_bindings) {
         }
         EXPECT_TRUE(caught);
     });
+}
+
+TEST_F(AsioStep, of_an_awaited_operation_that_a_cancellation_slot_ends_has_the_same_bindings) {
+    net::io_context context;
+    net::cancellation_signal signal;
+    bool ended = false;
+    cv::co_spawn(
+        context,
+        [&]() -> cv::awaitable<void> {
+            set_marks(1);
+            net::steady_timer timer(co_await net::this_coro::executor);
+            timer.expires_at(std::chrono::steady_clock::time_point::max());
+            net::post(context, [&] { signal.emit(net::cancellation_type::terminal); });
+            const auto [error] = co_await timer.async_wait(net::as_tuple(net::deferred));
+            EXPECT_EQ(error, net::error::operation_aborted);
+            EXPECT_TRUE(has_marks(1));
+            ended = true;
+        },
+        net::bind_cancellation_slot(signal.slot(), net::detached));
+    run(context);
+    EXPECT_TRUE(ended);
 }
 
 TEST_F(AsioStep, with_as_tuple_has_the_same_bindings) {
