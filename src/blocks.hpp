@@ -12,6 +12,7 @@
 #define CONTEXTVARS_SRC_BLOCKS_HPP
 
 #include <contextvars/config.hpp>
+#include <contextvars/detail/value.hpp>
 
 #include <array>
 #include <atomic>
@@ -22,8 +23,7 @@
 
 namespace contextvars::inline v0::detail {
 
-/// Blocks come in classes: class c is of 32 * (c + 1) bytes, the last that of the largest map.
-constexpr std::size_t block_class(std::size_t bytes) noexcept { return (bytes - 1) / 32; }
+/// That are kept; the last is that of the largest map.
 inline constexpr std::size_t block_classes = 34;
 
 /// 8 KiB of blocks, and at least 8.

@@ -278,41 +278,45 @@ namespace {
 
 node_head& head_of(void* value) noexcept { return static_cast<node_head*>(value)[-1]; }
 
-bool is_overaligned(const type_operations& operations) noexcept {
-    return operations.offset_in_node > __STDCPP_DEFAULT_NEW_ALIGNMENT__;
-}
-
-} // namespace
-
-void* allocate_node(const type_operations& operations) {
-    void* block =
-        is_overaligned(operations)
-            ? ::operator new(operations.size_of_node, std::align_val_t{operations.offset_in_node})
-            : allocate(block_class(operations.size_of_node));
+void* begin_node(void* block, const type_operations& operations) noexcept {
     void* value = static_cast<std::byte*>(block) + operations.offset_in_node;
     ::new (&head_of(value)) node_head{1, &operations};
     return value;
 }
 
-void deallocate_node(void* value) noexcept {
-    const type_operations& operations = *head_of(value).operations;
-    void* block = static_cast<std::byte*>(value) - operations.offset_in_node;
-    if (is_overaligned(operations))
+// Apart, so that what comes before them saves no registers.
+[[gnu::noinline]] void* allocate_new_node(const type_operations& operations) {
+    return begin_node(operations.class_of_node == no_block_class
+                          ? ::operator new(operations.size_of_node,
+                                           std::align_val_t{operations.offset_in_node})
+                          : allocate_new(operations.class_of_node),
+                      operations);
+}
+[[gnu::noinline]] void deallocate_node_anyhow(void* block,
+                                              const type_operations& operations) noexcept {
+    if (operations.class_of_node == no_block_class)
         ::operator delete(block, std::align_val_t{operations.offset_in_node});
     else
-        deallocate(block, block_class(operations.size_of_node));
+        deallocate_anyhow(block, operations.class_of_node);
 }
+
+[[gnu::always_inline]] inline void end_node(void* value,
+                                            const type_operations& operations) noexcept {
+    void* const block = static_cast<std::byte*>(value) - operations.offset_in_node;
+    if (!put_block(block, operations.class_of_node))
+        deallocate_node_anyhow(block, operations);
+}
+
+} // namespace
+
+void* allocate_node(const type_operations& operations) {
+    void* const block = take_block(operations.class_of_node);
+    return block != nullptr ? begin_node(block, operations) : allocate_new_node(operations);
+}
+
+void deallocate_node(void* value) noexcept { end_node(value, *head_of(value).operations); }
 
 void share_node(void* value) noexcept { add_one(head_of(value).references); }
-
-bool release_one_of_two(void* value) noexcept {
-    std::atomic<std::uint64_t>& references = head_of(value).references;
-    // Relaxed: as above.
-    if (references.load(std::memory_order_relaxed) != 2)
-        return false;
-    references.store(1, std::memory_order_relaxed);
-    return true;
-}
 
 namespace {
 
@@ -352,10 +356,11 @@ void release_node(void* value) noexcept {
     node_head& head = head_of(value);
     if (!drop_one(head.references))
         return;
-    if (head.operations->destroy != nullptr)
+    const type_operations& operations = *head.operations;
+    if (operations.destroy != nullptr)
         destroy_node(value);
     else
-        deallocate_node(value);
+        end_node(value, operations);
 }
 
 } // namespace contextvars::inline v0::detail

@@ -81,7 +81,14 @@ bool for_each(const map& map, visitor visit, void* argument);
 const cell* find_any(const map& map, key_type key) noexcept;
 
 /// Drops one of two references, both of which only the caller can use. Returns: whether it was so.
-bool release_one_of_two(void* value) noexcept;
+inline bool release_one_of_two(void* value) noexcept {
+    std::atomic<std::uint64_t>& references = static_cast<node_head*>(value)[-1].references;
+    // Relaxed: as in share_own_node().
+    if (references.load(std::memory_order_relaxed) != 2)
+        return false;
+    references.store(1, std::memory_order_relaxed);
+    return true;
+}
 
 } // namespace contextvars::inline v0::detail
 

@@ -42,26 +42,33 @@ identity_type new_identity() noexcept;
 /// Gives `frame` its identity if it has none.
 identity_type identity_of(frame& frame) noexcept;
 
+/// Returns: a free block that the thread has at hand, or nullptr.
+inline void* take_block(std::size_t block_class) noexcept {
+    return reuse_blocks && block_class < block_classes && state_slot != nullptr
+               ? state_slot->blocks.take(block_class)
+               : nullptr;
+}
+/// Returns: false where the thread has no room for it at hand.
+inline bool put_block(void* block, std::size_t block_class) noexcept {
+    return reuse_blocks && block_class < block_classes && state_slot != nullptr &&
+           state_slot->blocks.put(block, block_class);
+}
+
 /// From free blocks, else from operator new. A block may be given back on any thread.
 /// Throws: std::bad_alloc.
 void* allocate_new(std::size_t block_class);
 inline void* allocate(std::size_t block_class) {
-    if (reuse_blocks && block_class < block_classes && state_slot != nullptr)
-        if (void* block = state_slot->blocks.take(block_class))
-            return block;
-    return allocate_new(block_class);
+    void* const block = take_block(block_class);
+    return block != nullptr ? block : allocate_new(block_class);
 }
 void* try_allocate_new(std::size_t block_class) noexcept;
 inline void* try_allocate(std::size_t block_class) noexcept {
-    if (reuse_blocks && block_class < block_classes && state_slot != nullptr)
-        if (void* block = state_slot->blocks.take(block_class))
-            return block;
-    return try_allocate_new(block_class);
+    void* const block = take_block(block_class);
+    return block != nullptr ? block : try_allocate_new(block_class);
 }
 void deallocate_anyhow(void* block, std::size_t block_class) noexcept;
 inline void deallocate(void* block, std::size_t block_class) noexcept {
-    if (!reuse_blocks || block_class >= block_classes || state_slot == nullptr ||
-        !state_slot->blocks.put(block, block_class))
+    if (!put_block(block, block_class))
         deallocate_anyhow(block, block_class);
 }
 

@@ -133,10 +133,7 @@ public:
         if constexpr (stored_inline<T>) {
             return Token<T>(*this, detail::word_of<T>(std::forward<Args>(args)...));
         } else {
-            detail::new_node<T> value(std::forward<Args>(args)...);
-            Token<T> token(*this, detail::word_of_node(value.get()));
-            value.taken_over();
-            return token;
+            return Token<T>(*this, detail::new_node<T>(std::forward<Args>(args)...));
         }
     }
 

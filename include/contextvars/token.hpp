@@ -72,7 +72,11 @@ public:
 private:
     /// Sets. Throws: std::bad_alloc, std::length_error.
     Token(const ContextVar<T>& variable, detail::word value) : variable_(&variable) {
-        detail::bind<!stored_inline<T>>(variable, value, undo_);
+        detail::bind<false>(variable, value, undo_);
+    }
+    Token(const ContextVar<T>& variable, detail::new_node<T>&& value) : variable_(&variable) {
+        detail::bind<true>(variable, detail::word_of_node(value.get()), undo_);
+        value.taken_over();
     }
 
     const ContextVar<T>* variable_;

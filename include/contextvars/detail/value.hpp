@@ -29,10 +29,17 @@ struct alignas(16) node_head {
     const type_operations* operations;
 };
 
+/// Memory is kept in blocks (see src/blocks.hpp). They come in classes: class c is of 32 * (c + 1)
+/// bytes.
+constexpr std::size_t block_class(std::size_t bytes) noexcept { return (bytes - 1) / 32; }
+/// Of what operator new does not align enough by itself.
+inline constexpr std::size_t no_block_class = static_cast<std::size_t>(-1);
+
 struct type_operations {
     const std::type_info* type;
     std::size_t offset_in_node; ///< of the value, which node_head lies just before; its alignment
     std::size_t size_of_node;
+    std::size_t class_of_node;
     bool in_node;                              ///< not stored_inline
     void (*destroy)(void*) noexcept;           ///< nullptr: nothing to do
     bool (*equal)(const void*, const void*);   ///< nullptr: only a value and itself are equal
@@ -42,10 +49,16 @@ struct type_operations {
 };
 
 template <class T>
+inline constexpr std::size_t offset_in_node = std::max(alignof(T), sizeof(node_head));
+
+template <class T>
 inline constexpr type_operations operations_of = {
     &typeid(T),
-    std::max(alignof(T), sizeof(node_head)),
-    std::max(alignof(T), sizeof(node_head)) + sizeof(T),
+    offset_in_node<T>,
+    offset_in_node<T> + sizeof(T),
+    offset_in_node<T> > __STDCPP_DEFAULT_NEW_ALIGNMENT__
+        ? no_block_class
+        : block_class(offset_in_node<T> + sizeof(T)),
     !stored_inline<T>,
     [] {
         void (*destroy)(void*) noexcept = nullptr;
