@@ -136,7 +136,8 @@ PyObject* repr(PyObject* self) {
 }
 
 [[gnu::noinline]] PyObject* get_from_trie(PyObject* self, const engine::map& map, PyObject* given) {
-    const engine::cell* found = engine::find_in_rest(map, self_of(self)->key);
+    const engine::cell* found =
+        map.rest != nullptr ? engine::find_in_rest(*map.rest, self_of(self)->key) : nullptr;
     if (found == nullptr)
         return get_default(self, given);
     if (map.writer != engine::frozen) {

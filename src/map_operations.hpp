@@ -150,9 +150,9 @@ inline cell* own_far_place(map& map, key_type key) noexcept {
         return (parent.borrowed >> way & 1) == 0 && !Counts::may_be_shared(child, shift);
     };
     leaf* const last = find_leaf(static_cast<trie&>(*rest), id, is_own);
-    if (last == nullptr || last->cells[place_in_leaf(id)].key != key)
+    if (last == nullptr || last->place_of(key).key != key)
         return nullptr;
-    return &last->cells[place_in_leaf(id)];
+    return &last->place_of(key);
 }
 
 /// A policy has these static members. A block is a map, an overflow, a trie, a branch, a leaf or a
@@ -610,7 +610,7 @@ struct map_operations {
             cell& place = map->place_of(key);
             if (place.key == key)
                 return place;
-            if (find_in_rest(*map, key) != nullptr)
+            if (map->rest != nullptr && find_in_rest(*map->rest, key) != nullptr)
                 return parted_far_place(*map, key);
             if (place.key == no_key)
                 return place;

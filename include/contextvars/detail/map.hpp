@@ -54,6 +54,16 @@ struct leaf {
     std::atomic<std::uint32_t> references{1};
     std::uint32_t borrowed = 0;
     std::array<cell, ways> cells;
+
+    const cell& place_of(key_type key) const noexcept {
+        // In bytes, which takes two instructions less: cells are of as many as their ids' lowest bit.
+        const std::size_t offset = key & (ways - 1) << 4;
+        return *reinterpret_cast<const cell*>(reinterpret_cast<const std::byte*>(cells.data()) +
+                                              offset);
+    }
+    cell& place_of(key_type key) noexcept {
+        return const_cast<cell&>(static_cast<const leaf*>(this)->place_of(key));
+    }
 };
 
 struct branches {
@@ -190,51 +200,47 @@ constexpr std::uint32_t place_in_leaf(std::uint32_t id) noexcept { return id % l
 /// accepts(parent, way, child, shift of the child).
 template <class Accepts>
 inline leaf* find_leaf(const trie& trie, std::uint32_t id, const Accepts& accepts) noexcept {
-    const branches* level = &trie;
-    const auto child_at = [&level, id, &accepts](std::uint32_t shift) -> void* {
-        const std::uint32_t way = way_at(id, shift);
-        void* const child = level->children[way];
-        const bool is_accepted =
-            child != nullptr && accepts(*level, way, child, shift_below(shift));
-        return is_accepted ? child : nullptr;
+    const auto child = [&accepts](const branches& level, std::uint32_t way,
+                                  std::uint32_t shift) -> void* {
+        void* const found = level.children[way];
+        return found != nullptr && accepts(level, way, found, shift) ? found : nullptr;
     };
-    // By cases, so that no load waits for a shift. Nearly every program that has a trie has the last.
+    // By cases, so that no load waits for a shift. At the root, id >> shift is the way.
+    const branches* level;
     switch (trie.shift) {
-    case 16:
-        level = static_cast<const branch*>(child_at(16));
-        if (level == nullptr)
-            return nullptr;
-        [[fallthrough]];
+    case 4: [[likely]]
+        return static_cast<leaf*>(child(trie, id >> 4, 0));
     case 10:
-        level = static_cast<const branch*>(child_at(10));
-        if (level == nullptr)
-            return nullptr;
-        [[fallthrough]];
+        level = static_cast<const branch*>(child(trie, id >> 10, 4));
+        break;
     default:
-        return static_cast<leaf*>(child_at(4));
+        level = static_cast<const branch*>(child(trie, id >> 16, 10));
+        if (level != nullptr)
+            level = static_cast<const branch*>(child(*level, way_at(id, 10), 4));
     }
+    return level == nullptr ? nullptr : static_cast<leaf*>(child(*level, way_at(id, 4), 0));
 }
 
 inline constexpr auto any_child = [](const branches&, std::uint32_t, const void*,
                                      std::uint32_t) noexcept { return true; };
 
-/// The cell of `key` in map.rest, or nullptr.
-inline const cell* find_in_rest(const map& map, key_type key) noexcept {
-    const overflow* rest = map.rest;
+/// The cell of `key` in a map's rest, or nullptr.
+inline const cell* find_in_rest(const overflow& rest, key_type key) noexcept {
     const std::uint32_t id = id_of(key);
-    if (rest == nullptr || id >= rest->limit)
+    if (id >= rest.limit)
         return nullptr;
-    const leaf* last = find_leaf(static_cast<const trie&>(*rest), id, any_child);
-    if (last == nullptr || last->cells[place_in_leaf(id)].key != key)
+    const leaf* last = find_leaf(static_cast<const trie&>(rest), id, any_child);
+    if (last == nullptr)
         return nullptr;
-    return &last->cells[place_in_leaf(id)];
+    const cell& place = last->place_of(key);
+    return place.key == key ? &place : nullptr;
 }
 
 inline const cell* find(const map& map, key_type key) noexcept {
     const cell& place = map.place_of(key);
     if (place.key == key) [[likely]]
         return &place;
-    return find_in_rest(map, key);
+    return map.rest == nullptr ? nullptr : find_in_rest(*map.rest, key);
 }
 
 } // namespace contextvars::inline v0::detail
