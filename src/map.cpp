@@ -286,11 +286,11 @@ void* begin_node(void* block, const type_operations& operations) noexcept {
 
 // Apart, so that what comes before them saves no registers.
 [[gnu::noinline]] void* allocate_new_node(const type_operations& operations) {
-    return begin_node(operations.class_of_node == no_block_class
-                          ? ::operator new(operations.size_of_node,
-                                           std::align_val_t{operations.offset_in_node})
-                          : allocate_new(operations.class_of_node),
-                      operations);
+    return begin_node(
+        operations.class_of_node == no_block_class
+            ? ::operator new(operations.size_of_node, std::align_val_t{operations.offset_in_node})
+            : allocate_new(operations.class_of_node),
+        operations);
 }
 [[gnu::noinline]] void deallocate_node_anyhow(void* block,
                                               const type_operations& operations) noexcept {
