@@ -207,13 +207,11 @@ inline leaf* find_leaf(const trie& trie, std::uint32_t id, const Accepts& accept
     };
     // By cases, so that no load waits for a shift. At the root, id >> shift is the way.
     const branches* level;
-    switch (trie.shift) {
-    case 4:
-        [[likely]] return static_cast<leaf*>(child(trie, id >> 4, 0));
-    case 10:
+    if (trie.shift == 10) [[unlikely]] {
         level = static_cast<const branch*>(child(trie, id >> 10, 4));
-        break;
-    default:
+    } else if (trie.shift == 4) [[likely]] {
+        return static_cast<leaf*>(child(trie, id >> 4, 0));
+    } else {
         level = static_cast<const branch*>(child(trie, id >> 16, 10));
         if (level != nullptr)
             level = static_cast<const branch*>(child(*level, way_at(id, 10), 4));
