@@ -217,10 +217,13 @@ map* hand_on_bindings(map* current) noexcept {
     // A suspension may read the map of the scope below.
     if (owner != nullptr && owner->previous_map == current)
         owner = owner->previous;
-    if (owner == nullptr || owner->published != copy_mark() || !is_cloned_at_capture(*current) ||
-        !unshared(*current))
+    if (owner == nullptr || owner->published != copy_mark() || !unshared(*current)) [[unlikely]]
         return capture_bindings(current);
-    freeze(*current);
+    if (!has_edition(*current)) [[unlikely]] {
+        if (!is_cloned_at_capture(*current))
+            return capture_bindings(current);
+        freeze(*current);
+    }
     owner->published = current;
     // Relaxed: whoever comes to hold the map is given it by what submits the function.
     current->lent.store(true, std::memory_order_relaxed);

@@ -171,7 +171,7 @@ inline void freeze(map& map) noexcept {
 }
 
 inline bool has_edition(const map& map) noexcept {
-    return (map.writer & edition_bits) == edition_bits;
+    return (map.writer & edition_bits & ~frozen) != 0;
 }
 
 struct empty_map_storage {

@@ -117,10 +117,10 @@ public:
             flow.map_.emplace(last);
             // Often the flow was resumed in a copy of its own bindings, which still is here below.
             detail::map* below = frame_.previous_map;
-            if (last == below || is_copy(*last, *below))
-                frame_.published = last = below;
-            else
+            if (last != below && !is_copy(*last, *below)) [[unlikely]]
                 last = flow.copy().take();
+            else
+                frame_.published = last = below;
         }
         detail::set_current_map(last);
     }
@@ -133,7 +133,7 @@ public:
 
 private:
     static bool is_copy(detail::map& last, const detail::map& below) noexcept {
-        if (!detail::has_edition(last))
+        if (!detail::has_edition(last)) [[unlikely]]
             detail::give_edition(last);
         return detail::has_edition(last) && last.writer == below.writer;
     }
