@@ -150,9 +150,10 @@ inline cell* own_far_place(map& map, key_type key) noexcept {
         return (parent.borrowed >> way & 1) == 0 && !Counts::may_be_shared(child, shift);
     };
     leaf* const last = find_leaf(static_cast<trie&>(*rest), id, is_own);
-    if (last == nullptr || last->place_of(key).key != key)
+    if (last == nullptr)
         return nullptr;
-    return &last->place_of(key);
+    cell& place = last->place_of(key);
+    return place.key == key ? &place : nullptr;
 }
 
 /// A policy has these static members. A block is a map, an overflow, a trie, a branch, a leaf or a
