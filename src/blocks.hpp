@@ -23,7 +23,7 @@
 
 namespace contextvars::inline v0::detail {
 
-/// That are kept; the last is that of the largest map.
+/// How many classes are kept. The last is that of the largest map.
 inline constexpr std::size_t block_classes = 34;
 
 /// 8 KiB of blocks, and at least 8.

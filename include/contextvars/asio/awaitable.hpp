@@ -45,8 +45,8 @@
 
 #include CONTEXTVARS_ASIO_HEADER(any_io_executor.hpp)
 #include CONTEXTVARS_ASIO_HEADER(async_result.hpp)
-#include CONTEXTVARS_ASIO_HEADER(bind_executor.hpp)
 #include CONTEXTVARS_ASIO_HEADER(awaitable.hpp)
+#include CONTEXTVARS_ASIO_HEADER(bind_executor.hpp)
 #include CONTEXTVARS_ASIO_HEADER(co_spawn.hpp)
 #include CONTEXTVARS_ASIO_HEADER(this_coro.hpp)
 #include CONTEXTVARS_ASIO_HEADER(use_awaitable.hpp)
