@@ -116,6 +116,7 @@ void set_and_reset_large() {
     session.reset(token);
 }
 void scoped_small() { auto scope = request.scoped(2); }
+void scoped_large() { auto scope = session.scoped(large()); }
 
 void capture_and_drop() { const Context copy = contextvars::copy_context(); }
 void run_empty() {
@@ -170,6 +171,7 @@ const operation operations[] = {
     {"set and reset, small, missing before", any, 0, 0, bind_small<8>, set_and_reset_missing},
     {"set and reset, small, 1,000 bound", any, 0, 0, bind_small<1000>, set_and_reset_other},
     {"scoped, small", any, 0, 0, bind_small<8>, scoped_small},
+    {"scoped, large", any, 0, 0, bind_small_and_large<8>, scoped_large},
     {"set and reset, large", 240, 1, 0, bind_small_and_large<8>, set_and_reset_large},
     {"copy_context and drop, 0 bound", any, 0, 0, bind_small<0>, capture_and_drop},
     {"copy_context and drop, 1 bound", any, 0, 0, bind_small<1>, capture_and_drop},

@@ -26,7 +26,7 @@ public:
     /// Cost: that of try_reset; allocates only where the bindings were captured since.
     ~Scope() {
         detail::undo& undo = token_.undo_;
-        if (const reset_result result = detail::unbind<!stored_inline<T>>(undo.key, undo);
+        if (const reset_result result = detail::unbind<!stored_inline<T>, false>(undo.key, undo);
             result != reset_result::ok)
             detail::report_unrestored(undo, result);
     }

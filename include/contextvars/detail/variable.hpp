@@ -119,19 +119,19 @@ inline void bind(const variable& variable, word value, undo& undo) {
     undo.state = undo_state::restores;
 }
 
-/// Undoes what bind() did to the variable with this key. `undo` keeps a share of the old value, and
-/// is then used.
-template <bool in_node>
+/// Undoes what bind() did to the variable with this key. `undo` is then used, and keeps a share of
+/// the old value, unless nobody will ask for it.
+template <bool in_node, bool keeps_old_value = true>
 [[nodiscard]] inline reset_result unbind(key_type key, undo& undo) noexcept {
     map* const map = current_map();
     const std::size_t place = map->offset_of(key);
     if (undo.state != undo_state::restores || undo.key != key || undo.context != map->writer ||
         map->key_at(place) != key || (in_node && map->rest != nullptr)) [[unlikely]]
         return unbind_anyhow(key, undo);
-    if constexpr (in_node)
-        share_own_node(node_of(undo.old_value)); // the token goes on showing it
+    if constexpr (in_node && keeps_old_value)
+        share_own_node(node_of(undo.old_value));
     const word replaced = std::exchange(map->value_at(place), undo.old_value);
-    undo.state = undo_state::used_after_value;
+    undo.state = keeps_old_value ? undo_state::used_after_value : undo_state::used;
     if constexpr (in_node)
         release_node(node_of(replaced));
     return reset_result::ok;
