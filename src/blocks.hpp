@@ -77,6 +77,10 @@ public:
 
     /// Returns: nullptr where there is none at hand; refill() may find some.
     void* take(std::size_t block_class) noexcept {
+        if (void* const hot = hot_[block_class]) {
+            hot_[block_class] = nullptr;
+            return hot;
+        }
         list& blocks = lists_[block_class];
         free_block* const taken = blocks.first;
         if (taken != nullptr) {
@@ -98,6 +102,10 @@ public:
 
     /// Returns: false where there is no room at hand; make_room() finds some.
     bool put(void* memory, std::size_t block_class) noexcept {
+        if (hot_[block_class] == nullptr) {
+            hot_[block_class] = memory;
+            return true;
+        }
         list& blocks = lists_[block_class];
         if (blocks.room == 0)
             return false;
@@ -117,6 +125,7 @@ public:
 
     void clear() noexcept {
         for (std::size_t i = 0; i != block_classes; ++i) {
+            ::operator delete(std::exchange(hot_[i], nullptr));
             free(std::exchange(lists_[i], {nullptr, blocks_in_a_chain(i)}).first);
             free(std::exchange(second_[i], nullptr));
         }
@@ -133,6 +142,7 @@ private:
             ::operator delete(std::exchange(chain, chain->next));
     }
 
+    std::array<void*, block_classes> hot_{};
     std::array<list, block_classes> lists_{};
     std::array<free_block*, block_classes> second_{};
     block_exchange& others_;
