@@ -4,10 +4,12 @@
 // threads that allocate. Who makes contexts on one thread and drops them on another, as a server with
 // a pool does, would otherwise ask operator new for each, and give each back to another thread's heap.
 //
-// A thread has two chains of each class: it takes from and puts to the first, and the second is full
-// or none. Only when both are empty, or full, does it look at the exchange, which passes on full
-// chains: so of 8 KiB of blocks, one takes a locked instruction. The exchange is bounded; what finds
-// no room there goes to operator delete.
+// A thread has a place for one block of each class, and two chains. Most blocks are freed and taken
+// again one at a time, and go no further than the place, where nothing must be counted or followed.
+// Then it takes from and puts to the first chain; the second is full or none. Only when both are
+// empty, or full, does it look at the exchange, which passes on full chains: so of 8 KiB of blocks,
+// one takes a locked instruction. The exchange is bounded; what finds no room there goes to operator
+// delete.
 #ifndef CONTEXTVARS_SRC_BLOCKS_HPP
 #define CONTEXTVARS_SRC_BLOCKS_HPP
 
@@ -67,7 +69,8 @@ private:
     std::array<std::array<std::atomic<free_block*>, chains>, block_classes> places_{};
 };
 
-/// A thread's: 16 KiB of each class at most, so below 600 KB for a thread that has used them all.
+/// A thread's: 16 KiB and a block of each class at most, so below 600 KB for a thread that has used
+/// them all.
 class block_cache {
 public:
     constexpr explicit block_cache(block_exchange& others) noexcept : others_(others) {
@@ -77,9 +80,9 @@ public:
 
     /// Returns: nullptr where there is none at hand; refill() may find some.
     void* take(std::size_t block_class) noexcept {
-        if (void* const hot = hot_[block_class]) {
-            hot_[block_class] = nullptr;
-            return hot;
+        if (void* const last = last_put_[block_class]) {
+            last_put_[block_class] = nullptr;
+            return last;
         }
         list& blocks = lists_[block_class];
         free_block* const taken = blocks.first;
@@ -102,8 +105,8 @@ public:
 
     /// Returns: false where there is no room at hand; make_room() finds some.
     bool put(void* memory, std::size_t block_class) noexcept {
-        if (hot_[block_class] == nullptr) {
-            hot_[block_class] = memory;
+        if (last_put_[block_class] == nullptr) {
+            last_put_[block_class] = memory;
             return true;
         }
         list& blocks = lists_[block_class];
@@ -125,7 +128,7 @@ public:
 
     void clear() noexcept {
         for (std::size_t i = 0; i != block_classes; ++i) {
-            ::operator delete(std::exchange(hot_[i], nullptr));
+            ::operator delete(std::exchange(last_put_[i], nullptr));
             free(std::exchange(lists_[i], {nullptr, blocks_in_a_chain(i)}).first);
             free(std::exchange(second_[i], nullptr));
         }
@@ -142,7 +145,7 @@ private:
             ::operator delete(std::exchange(chain, chain->next));
     }
 
-    std::array<void*, block_classes> hot_{};
+    std::array<void*, block_classes> last_put_{};
     std::array<list, block_classes> lists_{};
     std::array<free_block*, block_classes> second_{};
     block_exchange& others_;
