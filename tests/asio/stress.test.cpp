@@ -88,7 +88,7 @@ private:
             wrong_.fetch_add(1, std::memory_order_relaxed);
     }
 
-    cv::awaitable<void> hop(place where, std::uint32_t kind) {
+    cv::awaitable<void> hop([[maybe_unused]] place where, std::uint32_t kind) {
         switch (kind % 8) {
         case 0:
             co_await timer_tick();
