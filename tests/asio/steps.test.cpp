@@ -709,7 +709,12 @@ TEST_F(AsioStep, that_a_cancellation_slot_ends_has_the_same_bindings) {
     EXPECT_TRUE(has_no_marks());
 }
 
-TEST_F(AsioStep, after_the_cancellation_state_was_reset_goes_on_in_the_same_bindings) {
+namespace {
+
+/// Runs task(timer), with the marks of 1, in a coroutine that is cancelled by its slot when it waits for the
+/// timer, which never expires.
+template <class Task>
+void run_cancelled_by_slot(const Task& task) {
     net::io_context context;
     net::cancellation_signal signal;
     bool ended = false;
@@ -717,24 +722,32 @@ TEST_F(AsioStep, after_the_cancellation_state_was_reset_goes_on_in_the_same_bind
         context,
         [&]() -> cv::awaitable<void> {
             set_marks(1);
-            co_await net::this_coro::throw_if_cancelled(false);
-            const bool throws = co_await net::this_coro::throw_if_cancelled();
-            EXPECT_FALSE(throws);
             net::steady_timer timer(co_await net::this_coro::executor);
             timer.expires_at(std::chrono::steady_clock::time_point::max());
             net::post(context, [&] { signal.emit(net::cancellation_type::terminal); });
-            error_code error;
-            co_await timer.async_wait(net::redirect_error(net::use_awaitable, error));
-            EXPECT_EQ(error, net::error::operation_aborted);
-            EXPECT_TRUE(has_marks(1));
-            co_await net::this_coro::reset_cancellation_state();
-            co_await timer_tick();
-            EXPECT_TRUE(has_marks(1));
+            co_await task(timer);
             ended = true;
         },
         net::bind_cancellation_slot(signal.slot(), net::detached));
     run(context);
     EXPECT_TRUE(ended);
+}
+
+} // namespace
+
+TEST_F(AsioStep, after_the_cancellation_state_was_reset_goes_on_in_the_same_bindings) {
+    run_cancelled_by_slot([](net::steady_timer& timer) -> cv::awaitable<void> {
+        co_await net::this_coro::throw_if_cancelled(false);
+        const bool throws = co_await net::this_coro::throw_if_cancelled();
+        EXPECT_FALSE(throws);
+        error_code error;
+        co_await timer.async_wait(net::redirect_error(net::use_awaitable, error));
+        EXPECT_EQ(error, net::error::operation_aborted);
+        EXPECT_TRUE(has_marks(1));
+        co_await net::this_coro::reset_cancellation_state();
+        co_await timer_tick();
+        EXPECT_TRUE(has_marks(1));
+    });
 }
 
 #endif
@@ -840,24 +853,11 @@ TEST_F(AsioStep, of_an_awaited_operation_that_failed_has_the_same_bindings) {
 }
 
 TEST_F(AsioStep, of_an_awaited_operation_that_a_cancellation_slot_ends_has_the_same_bindings) {
-    net::io_context context;
-    net::cancellation_signal signal;
-    bool ended = false;
-    cv::co_spawn(
-        context,
-        [&]() -> cv::awaitable<void> {
-            set_marks(1);
-            net::steady_timer timer(co_await net::this_coro::executor);
-            timer.expires_at(std::chrono::steady_clock::time_point::max());
-            net::post(context, [&] { signal.emit(net::cancellation_type::terminal); });
-            const auto [error] = co_await timer.async_wait(net::as_tuple(net::deferred));
-            EXPECT_EQ(error, net::error::operation_aborted);
-            EXPECT_TRUE(has_marks(1));
-            ended = true;
-        },
-        net::bind_cancellation_slot(signal.slot(), net::detached));
-    run(context);
-    EXPECT_TRUE(ended);
+    run_cancelled_by_slot([](net::steady_timer& timer) -> cv::awaitable<void> {
+        const auto [error] = co_await timer.async_wait(net::as_tuple(net::deferred));
+        EXPECT_EQ(error, net::error::operation_aborted);
+        EXPECT_TRUE(has_marks(1));
+    });
 }
 
 TEST_F(AsioStep, with_as_tuple_has_the_same_bindings) {
