@@ -67,6 +67,46 @@ TEST_F(AsioTeardown, of_an_io_context_destroys_suspended_coroutines) {
     EXPECT_EQ(number.get(), 1);
 }
 
+TEST_F(AsioTeardown, destroys_what_was_submitted_once_whether_it_ran_threw_or_was_dropped) {
+    const witness bound = std::make_shared<int>(0);
+    const witness held = std::make_shared<int>(0);
+    watched.set(bound);
+    const long bound_before = bound.use_count();
+    const auto submit = [&](const auto& executor, bool fails) {
+        net::post(executor, [held, fails] {
+            EXPECT_EQ(held.use_count(), 2);
+            EXPECT_EQ(watched.get().use_count(), 2);
+            if (fails)
+                throw std::runtime_error("thrown by what was submitted");
+        });
+    };
+    const auto each_way = [&](net::io_context& context, const auto& executor) {
+        for (const bool fails : {false, true}) {
+            submit(executor, fails);
+            if (fails)
+                EXPECT_THROW(context.run(), std::runtime_error);
+            else
+                context.run();
+            context.restart();
+            EXPECT_EQ(held.use_count(), 1);
+            EXPECT_EQ(bound.use_count(), bound_before);
+        }
+        submit(executor, false); // dropped
+    };
+    {
+        net::io_context context;
+        each_way(context, cv::context_executor(context.get_executor()));
+    }
+    EXPECT_EQ(held.use_count(), 1);
+    EXPECT_EQ(bound.use_count(), bound_before);
+    {
+        net::io_context context;
+        each_way(context, net::any_io_executor(cv::context_executor(context.get_executor())));
+    }
+    EXPECT_EQ(held.use_count(), 1);
+    EXPECT_EQ(bound.use_count(), bound_before);
+}
+
 TEST_F(AsioTeardown, of_an_io_context_destroys_coroutines_that_never_ran) {
     const witness value = std::make_shared<int>(0);
     watched.set(value);

@@ -23,7 +23,6 @@
 #include CONTEXTVARS_ASIO_HEADER(strand.hpp)
 #include CONTEXTVARS_ASIO_HEADER(thread_pool.hpp)
 
-#include <atomic>
 #include <concepts>
 #include <type_traits>
 #include <typeinfo>
@@ -54,31 +53,59 @@ void submit(const E& executor, F&& function) {
 #endif
 }
 
+/// Of a function that Asio has erased, a move and a call leave nothing to destroy.
+template <class F>
+inline constexpr bool leaves_nothing = std::is_same_v<F, net::detail::executor_function>;
+
 /// A function that an executor calls once, in what was captured for it: the capture is moved into
-/// the call, where Bound would copy it.
+/// the call, where Bound would copy it. What was moved from, or called, holds neither of the two:
+/// Asio moves it twice, and destroying what is left of an erased function is a call that compilers
+/// do not look into.
 template <class F>
 class once {
 public:
     template <class G>
     once(ext::snapshot captured, G&& function)
-        : captured_(std::move(captured)), function_(std::forward<G>(function)) {}
-
-    // Member by member, with the compiler kept from merging the two: Asio moves it as soon as it is
-    // made, and one wide load just after two narrow stores waits for both to reach the cache.
+        : function_(std::forward<G>(function)), map_(captured.take()) {}
     once(once&& other) noexcept(std::is_nothrow_move_constructible_v<F>)
-        : captured_(std::move(other.captured_)),
-          function_(
-              (std::atomic_signal_fence(std::memory_order_acq_rel), std::move(other.function_))) {}
-    once(const once&) = default;
+        : function_(std::move(other.function_)), map_(opaque(other.leave())) {
+        other.destroy();
+    }
+    ~once() {
+        if (map_ != nullptr) [[unlikely]] {
+            function_.~F();
+            ext::snapshot::adopt(map_);
+        }
+    }
 
     void operator()() {
-        const ext::copy_scope scope(std::move(captured_));
+        struct end {
+            once& self;
+            ~end() { self.destroy(); }
+        };
+        const end end{*this};
+        const ext::copy_scope scope(ext::snapshot::adopt(leave()));
         std::move(function_)();
     }
 
 private:
-    ext::snapshot captured_;
-    F function_;
+    detail::map* leave() noexcept { return std::exchange(map_, nullptr); }
+    void destroy() noexcept {
+        if constexpr (!leaves_nothing<F>)
+            function_.~F();
+    }
+
+    /// Keeps the compiler from merging the moves of the members: it is moved as soon as it is made,
+    /// and one wide load just after two narrow stores waits for both to reach the cache.
+    static detail::map* opaque(detail::map* map) noexcept {
+        __asm__("" : "+r"(map));
+        return map;
+    }
+
+    union {
+        F function_;
+    };
+    detail::map* map_; ///< nullptr: then there is no function either
 };
 
 /// E, with the context of an operation that it works for.
