@@ -388,5 +388,14 @@ void flow::suspend_reserved(detail::map* last) noexcept {
 
 snapshot flow::copy_reserved() const noexcept { return snapshot(*reserved_); }
 
+detail::map* flow::reads_instead_of(detail::map* other) const noexcept {
+    detail::map* const held = map_.get();
+    if (held == other)
+        return other;
+    if (!detail::has_edition(*held))
+        detail::give_edition(*held);
+    return copy().take();
+}
+
 } // namespace ext
 } // namespace contextvars::inline v0

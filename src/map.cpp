@@ -15,7 +15,8 @@
 
 namespace contextvars::inline v0::detail {
 
-constinit empty_map_storage the_empty_map{{0, 0, 1, 0, 0, false, nullptr, frozen}, {no_key, {}}};
+constinit empty_map_storage the_empty_map{{0, 0, 1, 0, 0, false, nullptr, edition_bits},
+                                          {no_key, {}}};
 
 namespace {
 
@@ -215,7 +216,7 @@ void end_of_loan(const frame& frame) noexcept {
 map* hand_on_bindings(map* current) noexcept {
     frame* owner = top_frame();
     // A suspension may read the map of the scope below.
-    if (owner != nullptr && owner->previous_map == current)
+    if (owner != nullptr && owner->previous_map == current) [[likely]]
         owner = owner->previous;
     if (owner == nullptr || owner->published != copy_mark() || !unshared(*current)) [[unlikely]]
         return capture_bindings(current);

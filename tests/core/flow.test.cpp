@@ -188,6 +188,27 @@ TEST(Suspension, gives_a_context_the_flow_is_reserved_for_what_was_set) {
     EXPECT_EQ(context[v], 1);
 }
 
+TEST(Suspension, of_a_flow_in_a_context_that_has_the_map_below_keeps_nothing) {
+    const auto value =
+        std::make_shared<int>(1); // large: the context and the one below share one map
+    cv::ContextVar<std::shared_ptr<int>> v("v");
+    in_empty_context([&] {
+        v.set(value);
+        cv::Context context = cv::copy_context();
+        cv::ext::flow flow(context);
+        flow.resume();
+        {
+            const cv::ext::suspension scope(flow);
+            EXPECT_EQ(v.get(), value);
+        }
+        flow.resume();
+        v.set(nullptr);
+        flow.suspend();
+        EXPECT_EQ(v.get(), value);
+    });
+    EXPECT_EQ(value.use_count(), 1);
+}
+
 TEST(CopyScope, hands_its_own_map_on_once) {
     cv::ContextVar<int> v("v");
     in_empty_context([&] {

@@ -272,7 +272,7 @@ public:
 
 private:
     void resume_flow() noexcept {
-        if (!flow_->running())
+        if (!flow_->running()) [[likely]]
             flow_->resume();
     }
 
@@ -315,15 +315,17 @@ private:
             const asio_frame_base* const caller = &self;
             self.push(other);
             const ext::suspension scope(*self.flow_);
-            try {
-                do
-                    access::top(stack)->resume();
-                while (access::top(stack) != nullptr && access::top(stack) != caller);
-            } catch (...) {
-                // Thrown by an initiation; with it went the handler that had the coroutine.
-                rethrow_from_run();
+            for (asio_frame_base* top = access::top(stack);;) {
+                try {
+                    top->resume();
+                } catch (...) {
+                    // Thrown by an initiation; with it went the handler that had the coroutine.
+                    rethrow_from_run();
+                }
+                top = access::top(stack);
+                if (top == nullptr || top == caller) [[likely]]
+                    return top == nullptr;
             }
-            return access::top(stack) == nullptr;
         }
 
         U await_resume() {

@@ -174,6 +174,11 @@ inline bool has_edition(const map& map) noexcept {
     return (map.writer & edition_bits & ~frozen) != 0;
 }
 
+/// Whether both have an edition, and the same. In one branch: two take 4 % of an Asio hop's time.
+inline bool same_edition(const map& a, const map& b) noexcept {
+    return ((a.writer ^ b.writer) | (~a.writer & edition_bits)) == 0;
+}
+
 struct empty_map_storage {
     map head;
     cell place;

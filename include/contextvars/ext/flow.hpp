@@ -80,6 +80,9 @@ private:
     CONTEXTVARS_EXPORT void resume_reserved() noexcept;
     CONTEXTVARS_EXPORT void suspend_reserved(detail::map* last) noexcept;
     CONTEXTVARS_EXPORT snapshot copy_reserved() const noexcept;
+    /// Returns: `other`, where that is what the flow holds; else a copy of what it holds, which by
+    /// its edition is known as one.
+    CONTEXTVARS_EXPORT detail::map* reads_instead_of(detail::map* other) const noexcept;
 
     detail::frame frame_;
     snapshot map_; // while suspended; with a reserved Context, the empty one
@@ -110,34 +113,27 @@ public:
     explicit suspension(flow& flow) noexcept {
         detail::map* last = detail::replace(flow.frame_, frame_);
         flow.running_ = false;
+        detail::map* reads;
         if (flow.reserved_ != nullptr) [[unlikely]] {
             flow.suspend_reserved(last);
-            last = flow.copy_reserved().take();
+            reads = flow.copy_reserved().take();
         } else {
             flow.map_.emplace(last);
             // Often the flow was resumed in a copy of its own bindings, which still is here below.
-            detail::map* below = frame_.previous_map;
-            if (last != below && !is_copy(*last, *below)) [[unlikely]]
-                last = flow.copy().take();
-            else
-                frame_.published = last = below;
+            reads = frame_.published = frame_.previous_map;
+            if (!detail::same_edition(*last, *reads)) [[unlikely]]
+                reads = flow.reads_instead_of(reads);
         }
-        detail::set_current_map(last);
+        detail::set_current_map(reads);
     }
     suspension(const suspension&) = delete;
     suspension& operator=(const suspension&) = delete;
     ~suspension() {
-        if (detail::map* last = detail::pop(frame_); last != frame_.published)
+        if (detail::map* last = detail::pop(frame_); last != frame_.published) [[unlikely]]
             snapshot::adopt(last);
     }
 
 private:
-    static bool is_copy(detail::map& last, const detail::map& below) noexcept {
-        if (!detail::has_edition(last)) [[unlikely]]
-            detail::give_edition(last);
-        return detail::has_edition(last) && last.writer == below.writer;
-    }
-
     detail::frame frame_;
 };
 
@@ -155,7 +151,7 @@ public:
         if (frame_.published != detail::copy_mark()) {
             // Release: who finds it not lent may change or free what was read here.
             frame_.published->lent.store(false, std::memory_order_release);
-            if (last == frame_.published)
+            if (last == frame_.published) [[likely]]
                 return;
         }
         snapshot::adopt(last);
