@@ -142,14 +142,13 @@ struct replaced {
 template <class Counts>
 inline cell* own_far_place(map& map, key_type key) noexcept {
     overflow* const rest = map.rest;
-    const std::uint32_t id = id_of(key);
-    if (rest == nullptr || id >= rest->limit || Counts::may_be_shared(*rest))
+    if (rest == nullptr || Counts::may_be_shared(*rest))
         return nullptr;
     const auto is_own = [](const branches& parent, std::uint32_t way, void* child,
                            std::uint32_t shift) {
         return (parent.borrowed >> way & 1) == 0 && !Counts::may_be_shared(child, shift);
     };
-    leaf* const last = find_leaf(static_cast<trie&>(*rest), id, is_own);
+    leaf* const last = find_leaf(*rest, key, is_own);
     if (last == nullptr)
         return nullptr;
     cell& place = last->place_of(key);
@@ -351,7 +350,7 @@ struct map_operations {
         if (is_flat(map, place))
             take(map.rest->borrowed_cells, index_of(map, place));
         else
-            take(find_leaf(static_cast<trie&>(*map.rest), id_of(place.key), any_child)->borrowed,
+            take(find_leaf(*map.rest, place.key, any_child)->borrowed,
                  place_in_leaf(id_of(place.key)));
     }
 

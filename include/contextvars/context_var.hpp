@@ -76,7 +76,8 @@ public:
         if (map.key_at(place) == key) [[likely]]
             return *detail::value_in<T>(map.value_at(place));
         if (map.rest != nullptr) [[unlikely]]
-            return get_far(&map, key);
+            if (const detail::cell* cell = detail::find_far(&map, key))
+                return *detail::value_in<T>(cell->value);
         return get_default();
     }
 
@@ -105,7 +106,8 @@ public:
         if (map.key_at(place) == key) [[likely]]
             return detail::value_in<T>(map.value_at(place));
         if (map.rest != nullptr) [[unlikely]]
-            return try_get_far(&map, key);
+            if (const detail::cell* cell = detail::find_far(&map, key))
+                return detail::value_in<T>(cell->value);
         if (!default_.has_value())
             return nullptr;
         __asm__(""); // a branch: a conditional move takes an instruction more on both ways
@@ -182,22 +184,6 @@ private:
         if (!default_.has_value()) [[unlikely]]
             detail::throw_lookup_error(*this, nullptr);
         return *default_;
-    }
-
-    // What get() and try_get() are where the map is not only a table. Not inlined, so that those
-    // need no stack.
-    [[gnu::noinline]] get_type get_far(const detail::map* map, detail::key_type key) const {
-        __asm__("" : "+r"(map)); // so that get() is not made to load map->rest for this one
-        if (const detail::cell* cell = detail::find_in_rest(*map->rest, key)) [[likely]]
-            return *detail::value_in<T>(cell->value);
-        return get_default();
-    }
-    [[gnu::noinline]] const T* try_get_far(const detail::map* map,
-                                           detail::key_type key) const noexcept {
-        __asm__("" : "+r"(map)); // as above
-        if (const detail::cell* cell = detail::find_in_rest(*map->rest, key))
-            return detail::value_in<T>(cell->value);
-        return default_.has_value() ? std::addressof(*default_) : nullptr;
     }
 
     std::optional<T> default_;

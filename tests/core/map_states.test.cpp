@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -338,5 +339,43 @@ TEST_F(ManyVariablesTest, keep_their_values_in_copies_of_copies) {
     }
     for (std::size_t i = 0; i < variables.size(); ++i) {
         ASSERT_EQ(variables[i]->get(), static_cast<int>(i));
+    }
+}
+
+// Those whose ids are beyond the trie's reach are looked for in a leaf of other variables.
+TEST_F(ManyVariablesTest, are_missing_where_they_were_not_set_however_far_the_trie_reaches) {
+    std::vector<std::unique_ptr<cv::ContextVar<int>>> variables;
+    for (int i = 0; i < 70'000; ++i) {
+        variables.push_back(std::make_unique<cv::ContextVar<int>>("one of many"));
+        variables.back()->set(i); // gives it its id
+    }
+    const auto check = [&](std::size_t bound) {
+        cv::Context context;
+        context.run([&] {
+            for (std::size_t i = 0; i < bound; ++i) {
+                variables[i]->set(1);
+            }
+            int wrong = 0;
+            for (std::size_t i = 0; i < variables.size(); ++i) {
+                const bool is_bound = i < bound;
+                wrong += (variables[i]->try_get() != nullptr) != is_bound;
+                wrong += variables[i]->get(2) != (is_bound ? 1 : 2);
+                wrong += context.contains(*variables[i]) != is_bound;
+            }
+            for (std::size_t i = bound; i < variables.size(); i += 997) {
+                auto token = variables[i]->set(3);
+                wrong += variables[i]->get() != 3;
+                variables[i]->reset(token);
+                wrong += variables[i]->try_get() != nullptr;
+            }
+            EXPECT_EQ(wrong, 0) << bound << " bound";
+        });
+        EXPECT_EQ(context.size(), bound);
+    };
+    for (int order = 0; order < 2; ++order) { // ids were given upwards or downwards
+        for (const std::size_t bound : {0, 60, 70, 500, 1'020, 1'100, 5'000, 65'000, 69'000}) {
+            check(bound);
+        }
+        std::ranges::reverse(variables);
     }
 }

@@ -95,12 +95,12 @@ struct overflow {
           observed(old.observed), shift(old.shift), depth(old.depth) {}
 
     std::atomic<std::uint32_t> references{1};
-    std::uint32_t limit = 0; ///< ids below it have a place in the trie; 0: then this is not a trie
+    std::uint32_t limit = 0; ///< ids below it have a place in the trie; 0: this is not a trie
     dead_binding* dead = nullptr;
     map* base = nullptr; ///< whom the borrowed belong to; then no other map has this overflow
     std::uint64_t borrowed_cells = 0; ///< of the table
     std::uint32_t observed = 0;       ///< values in the trie that have a destructor
-    std::uint16_t shift = 0;          ///< of ids at the root: 4, 10 or 16
+    std::uint16_t shift = 0;          ///< of ids at the root: 4, 10 or 16; 0: this is not a trie
     std::uint16_t depth = 0;          ///< of the bases of bases
 };
 
@@ -201,27 +201,30 @@ constexpr std::uint32_t way_at(std::uint32_t id, std::uint32_t shift) noexcept {
 }
 constexpr std::uint32_t place_in_leaf(std::uint32_t id) noexcept { return id % leaf::ways; }
 
-/// The leaf at an id that the trie reaches, or nullptr: one is missing on the way there, or refused by
-/// accepts(parent, way, child, shift of the child).
+/// The leaf that binds `key`, if one does; else nullptr or any leaf, since a key beyond the trie's reach
+/// is led astray: whoever compares its place's key need not ask. nullptr also where a child is
+/// refused by accepts(parent, way, child, shift of the child).
 template <class Accepts>
-inline leaf* find_leaf(const trie& trie, std::uint32_t id, const Accepts& accepts) noexcept {
-    const auto child = [&accepts](const branches& level, std::uint32_t way,
-                                  std::uint32_t shift) -> void* {
+inline leaf* find_leaf(const overflow& rest, key_type key, const Accepts& accepts) noexcept {
+    const auto child = [&](const branches& level, std::uint32_t shift) -> void* {
+        const std::uint32_t way = (key >> (4 + shift)) % branches::ways;
         void* const found = level.children[way];
-        return found != nullptr && accepts(level, way, found, shift) ? found : nullptr;
+        return found != nullptr && accepts(level, way, found, shift_below(shift)) ? found : nullptr;
     };
-    // By cases, so that no load waits for a shift. At the root, id >> shift is the way.
-    const branches* level;
-    if (trie.shift == 10) [[unlikely]] {
-        level = static_cast<const branch*>(child(trie, id >> 10, 4));
-    } else if (trie.shift == 4) [[likely]] {
-        return static_cast<leaf*>(child(trie, id >> 4, 0));
-    } else {
-        level = static_cast<const branch*>(child(trie, id >> 16, 10));
-        if (level != nullptr)
-            level = static_cast<const branch*>(child(*level, way_at(id, 10), 4));
+    const branches* level = &static_cast<const trie&>(rest);
+    if (rest.shift != 4) {
+        if (rest.shift != 10) [[unlikely]] {
+            if (rest.shift == 0)
+                return nullptr;
+            level = static_cast<const branch*>(child(*level, 16));
+            if (level == nullptr)
+                return nullptr;
+        }
+        level = static_cast<const branch*>(child(*level, 10));
+        if (level == nullptr)
+            return nullptr;
     }
-    return level == nullptr ? nullptr : static_cast<leaf*>(child(*level, way_at(id, 4), 0));
+    return static_cast<leaf*>(child(*level, 4));
 }
 
 inline constexpr auto any_child = [](const branches&, std::uint32_t, const void*,
@@ -229,14 +232,18 @@ inline constexpr auto any_child = [](const branches&, std::uint32_t, const void*
 
 /// The cell of `key` in a map's rest, or nullptr.
 inline const cell* find_in_rest(const overflow& rest, key_type key) noexcept {
-    const std::uint32_t id = id_of(key);
-    if (id >= rest.limit)
-        return nullptr;
-    const leaf* last = find_leaf(static_cast<const trie&>(rest), id, any_child);
+    const leaf* last = find_leaf(rest, key, any_child);
     if (last == nullptr)
         return nullptr;
     const cell& place = last->place_of(key);
     return place.key == key ? &place : nullptr;
+}
+
+/// The same, of a map that has a rest. That question is asked without loading the answer, which would
+/// take an instruction more where there is none: for the compiler, this is another map.
+inline const cell* find_far(const map* map, key_type key) noexcept {
+    __asm__("" : "+r"(map));
+    return find_in_rest(*map->rest, key);
 }
 
 inline const cell* find(const map& map, key_type key) noexcept {
