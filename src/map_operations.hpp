@@ -35,7 +35,7 @@ constexpr bool in_node(key_type key) noexcept { return (key & 1) != 0; }
 
 inline constexpr std::uint32_t smallest_capacity = 4;
 inline constexpr std::uint32_t most_bases = 16;
-inline constexpr std::uint32_t copied_by_hand = 16; // cells
+inline constexpr std::uint32_t copied_by_hand = 8; // cells
 
 inline std::uint32_t capacity_of(const map& map) noexcept { return (map.reach >> 4) + 1; }
 
