@@ -139,6 +139,7 @@ void prepare_bound() {
     bound.emplace(contextvars::bind_context(&nothing));
 }
 void call_bound() { (*bound)(); }
+void bind_and_drop() { contextvars::bind_context(&nothing); }
 
 constexpr int any = -1;
 
@@ -187,6 +188,7 @@ const operation operations[] = {
      capture_run_set_get_large},
     {"copy_context, run, set, 3 gets, 16 large", any, 4, 0, bind_large<16>,
      capture_run_set_get_large},
+    {"bind_context and drop, 16 bound", any, 2, 0, bind_small<16>, bind_and_drop},
     {"call of what is bound, 16 bound", any, 0, 0, prepare_bound, call_bound},
 };
 

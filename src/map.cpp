@@ -155,6 +155,14 @@ map* capture_bindings(map* shared) noexcept {
     return share(shared);
 }
 
+map* share_bindings(map* current) noexcept {
+    if (current == empty_map() || is_lent(*current)) // what is lent is not freed at once
+        return capture_bindings(current);
+    if (has_writer(*current))
+        give_edition(*current); // copies that are made of it meanwhile are to be known as such
+    return share(current);
+}
+
 struct kept_reference {
     map* to;
     kept_reference* next;

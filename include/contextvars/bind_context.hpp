@@ -93,10 +93,11 @@ bound_type<F> bind(ext::snapshot captured, F&& function) {
 } // namespace detail
 
 /// Captures the current context. What is bound already stays as it is: the inner binding wins.
-/// Throws: what moving or copying f does. Cost: as copy_context(), also for each call.
+/// Throws: what moving or copying f does.
+/// Cost: a locked instruction, and one when it is destroyed; each call a capture, as copy_context().
 template <class F>
 detail::bound_type<F> bind_context(F&& f) {
-    return detail::bind(ext::snapshot::of_current(), std::forward<F>(f));
+    return detail::bind(ext::snapshot::shared(), std::forward<F>(f));
 }
 
 /// As bind_context(f), with the bindings that `context` has now.

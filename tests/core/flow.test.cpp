@@ -172,6 +172,30 @@ TEST(Suspension, in_a_copy_of_what_the_flow_still_has_copies_nothing) {
     }
 }
 
+TEST(Suspension, in_a_copy_of_what_is_bound_as_well_copies_nothing) {
+    cv::ContextVar<int> v("v");
+    cv::ext::flow flow;
+    flow.resume();
+    v.set(1);
+    const auto bound = cv::bind_context([&] { return v.get(); });
+    cv::ext::snapshot captured;
+    {
+        const cv::ext::suspension scope(flow);
+        captured = cv::ext::snapshot::of_current();
+    }
+    const cv::ext::copy_scope below(std::move(captured));
+    const auto* map = cv::detail::current_map();
+    flow.resume();
+    {
+        const cv::ext::suspension scope(flow);
+        EXPECT_EQ(cv::detail::current_map(), map);
+    }
+    flow.resume();
+    v.set(2);
+    EXPECT_EQ(bound(), 1);
+    flow.suspend();
+}
+
 TEST(Suspension, gives_a_context_the_flow_is_reserved_for_what_was_set) {
     cv::ContextVar<int> v("v");
     cv::Context context;

@@ -98,6 +98,10 @@ CONTEXTVARS_EXPORT map* capture_bindings(map* map) noexcept;
 /// Drops a reference. The last destroys the values, whose destructors may call anything here.
 CONTEXTVARS_EXPORT void release_bindings(map* map) noexcept;
 
+/// As capture_bindings(current_map()), but shares also what is small, for what is bound: that is kept
+/// while much else runs, and often made many times of one context.
+CONTEXTVARS_EXPORT map* share_bindings(map* current) noexcept;
+
 /// As capture_bindings(current_map()). But where the current bindings are those of a copy_scope and
 /// small, it gives away that one's map itself, which is lent back to the scope until it ends.
 CONTEXTVARS_EXPORT map* hand_on_bindings(map* current) noexcept;
@@ -118,6 +122,8 @@ public:
         map* const current = current_map();
         return pinned_map(current == empty_map() ? current : hand_on_bindings(current));
     }
+    /// The same, for what is bound.
+    static pinned_map shared() noexcept { return pinned_map(share_bindings(current_map())); }
     /// What `context` holds: as of now on the thread that runs it, else as it was when entered.
     CONTEXTVARS_EXPORT explicit pinned_map(const Context& context) noexcept;
 
