@@ -36,10 +36,12 @@ what does not jitter). The code is in [benchmarks/](../benchmarks), one question
 """
 
 LEGEND = """
-Each figure is the median of the processor time of one operation, in ns, over repetitions in random
-order; in brackets, its ratio to this library's. **Bold: a peer is ahead of this library.**
+Each figure is the processor time of one operation, in ns: the least of 15 repetitions in random
+order, since what else a machine does can only add to it. In brackets, its ratio to this library's.
+**Bold: a peer is ahead of this library.**
 
-- A hop is linked in three orders, since that moves its time by a tenth: its figures are means.
+- A hop is linked in 12 random orders of its functions, since the order moves its time by a tenth, that
+  of Asio's own as well: its figures are means.
 - *bound* is the number of variables that are bound; the one in the middle of them is used. Values
   of 64 bytes have no destructor; strings are too long to lie in the object itself.
 - *floor*: what cannot be avoided, and keeps nothing apart: a plain `thread_local`; a `thread_local`
@@ -82,27 +84,27 @@ ns, with 10 variables bound.
 
 
 def read(results):
-    """Returns the contexts of the files, {row: {who: median ns}} in order, and all variations."""
+    """Returns the contexts of the files, {row: {who: least ns}} in order, and all variations."""
     contexts, rows, variations = {}, {}, []
-    paths = [path for question in QUESTIONS for path in sorted(results.glob(f"{question}.json"))]
-    medians = collections.defaultdict(list)
-    for path in paths:
+    leasts = collections.defaultdict(dict)
+    for path in [path for question in QUESTIONS for path in sorted(results.glob(f"{question}.json"))]:
         run = json.loads(path.read_text())
         contexts.update(run["context"])
         by_place = lambda b: (b["family_index"], b["per_family_instance_index"])
         for benchmark in sorted(run["benchmarks"], key=by_place):
             operation, who, value, bound, *options = benchmark["run_name"].split("/")
-            time = "real_time" if "manual_time" in options else "cpu_time"
-            if benchmark["aggregate_name"] == "cv":
-                variations.append(benchmark[time])
-            if benchmark["aggregate_name"] != "median":
+            time = benchmark["real_time" if "manual_time" in options else "cpu_time"]
+            if benchmark["run_type"] == "aggregate":
+                if benchmark["aggregate_name"] == "cv":
+                    variations.append(time)
                 continue
             for option in options:
                 if option.startswith("threads:"):
                     operation += f", {option[8:]} thread" + ("s" if option[8:] != "1" else "")
             row = (operation, value, int(bound))
-            medians[row, who].append(benchmark[time])
-            rows.setdefault(row, {})[who] = statistics.mean(medians[row, who])
+            least = leasts[row, who]
+            least[path] = min(time, least.get(path, time))
+            rows.setdefault(row, {})[who] = statistics.mean(least.values())
     return contexts, rows, variations
 
 
