@@ -80,7 +80,7 @@ public:
 
     /// Returns: nullptr where there is none at hand; refill() may find some.
     void* take(std::size_t block_class) noexcept {
-        if (void* const last = last_put_[block_class]) {
+        if (void* const last = last_put_[block_class]) [[likely]] {
             last_put_[block_class] = nullptr;
             return last;
         }
@@ -105,7 +105,7 @@ public:
 
     /// Returns: false where there is no room at hand; make_room() finds some.
     bool put(void* memory, std::size_t block_class) noexcept {
-        if (last_put_[block_class] == nullptr) {
+        if (last_put_[block_class] == nullptr) [[likely]] {
             last_put_[block_class] = memory;
             return true;
         }

@@ -144,8 +144,9 @@ bool is_cloned_at_capture(const map& map) noexcept {
 map* capture_bindings(map* shared) noexcept {
     if (shared == empty_map())
         return shared;
-    if (is_cloned_at_capture(*shared)) {
-        if (void* memory = try_allocate(core_policy::class_of_capacity(capacity_of(*shared)))) {
+    if (is_cloned_at_capture(*shared)) [[likely]] {
+        if (void* memory = try_allocate(core_policy::class_of_capacity(capacity_of(*shared))))
+            [[likely]] {
             auto* made = ::new (memory)
                 map{shared->reach, shared->size, 1, 0, 0, false, nullptr, shared->writer | frozen};
             copy_cells(*made, *shared);

@@ -470,7 +470,7 @@ struct map_operations {
     static void release(map* map) noexcept {
         if (map == empty_map() || !Policy::drop_reference(*map))
             return;
-        if (map->nodes != 0 || map->rest != nullptr)
+        if (map->nodes != 0 || map->rest != nullptr) [[unlikely]]
             release_what_is_counted(*map);
         deallocate_map(map);
     }
