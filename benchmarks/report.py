@@ -16,6 +16,7 @@ import sys
 QUESTIONS = ["get", "set", "copy", "run", "threads", "asio_hop_*", "asio_echo"]
 FLOORS = ["thread_local", "pointer and array", "guard and pointer", "inc and dec", "Asio"]
 US = "this library"
+MEETING = "call of one bound callable, 2 threads"
 PEERS = ["CPython", "shared unordered_map", "shared flat_map", "unordered_map of any"]
 PLOTS = {
     "get": "get",
@@ -37,8 +38,9 @@ what does not jitter). The code is in [benchmarks/](../benchmarks), one question
 
 LEGEND = """
 Each figure is the processor time of one operation, in ns: the least of 15 repetitions in random
-order, since what else a machine does can only add to it. In brackets, its ratio to this library's.
-**Bold: a peer is ahead of this library.**
+order, since what else a machine does can only add to it; the median where two threads use one
+object, since how they meet is what is measured. In brackets, its ratio to this library's. **Bold: a
+peer is ahead of this library.**
 
 - A hop is linked in 12 random orders of its functions, since the order moves its time by a tenth, that
   of Asio's own as well: its figures are means.
@@ -84,9 +86,9 @@ ns, with 10 variables bound.
 
 
 def read(results):
-    """Returns the contexts of the files, {row: {who: least ns}} in order, and all variations."""
-    contexts, rows, variations = {}, {}, []
-    leasts = collections.defaultdict(dict)
+    """Returns the contexts of the files, {row: {who: ns}} in order, and all variations."""
+    contexts, variations = {}, []
+    times = collections.defaultdict(lambda: collections.defaultdict(list))
     for path in [path for question in QUESTIONS for path in sorted(results.glob(f"{question}.json"))]:
         run = json.loads(path.read_text())
         contexts.update(run["context"])
@@ -101,10 +103,11 @@ def read(results):
             for option in options:
                 if option.startswith("threads:"):
                     operation += f", {option[8:]} thread" + ("s" if option[8:] != "1" else "")
-            row = (operation, value, int(bound))
-            least = leasts[row, who]
-            least[path] = min(time, least.get(path, time))
-            rows.setdefault(row, {})[who] = statistics.mean(least.values())
+            times[(operation, value, int(bound)), who][path].append(time)
+    rows = {}
+    for (row, who), by_path in times.items():
+        figure = statistics.median if row[0] == MEETING else min
+        rows.setdefault(row, {})[who] = statistics.mean(map(figure, by_path.values()))
     return contexts, rows, variations
 
 

@@ -397,5 +397,16 @@ detail::map* flow::reads_instead_of(detail::map* other) const noexcept {
     return copy().take();
 }
 
+void suspension::suspend_reserved(flow& flow, detail::map* last) noexcept {
+    // Values that end now may set, in this scope's frame: what they set is nobody's.
+    detail::set_current_map(frame_.published = frame_.previous_map);
+    flow.suspend_reserved(last);
+    detail::map* const set = detail::current_map();
+    detail::map* const below = std::exchange(frame_.published, nullptr);
+    detail::set_current_map(flow.copy_reserved().take());
+    if (set != below)
+        snapshot::adopt(set);
+}
+
 } // namespace ext
 } // namespace contextvars::inline v0

@@ -159,8 +159,10 @@ map* capture_bindings(map* shared) noexcept {
 map* share_bindings(map* current) noexcept {
     if (current == empty_map() || is_lent(*current)) // what is lent is not freed at once
         return capture_bindings(current);
-    if (has_writer(*current))
-        give_edition(*current); // copies that are made of it meanwhile are to be known as such
+    // Copies that are made of it meanwhile are to be known as such. A published map others may read.
+    const frame* const top = top_frame();
+    if (!has_edition(*current) && (top == nullptr || current != top->published))
+        give_edition(*current);
     return share(current);
 }
 
@@ -216,7 +218,7 @@ void leave_kept_references(thread_state& state) noexcept {
 }
 
 void end_of_loan(const frame& frame) noexcept {
-    // Neither a Context's frame nor a suspension, which reads the map of the frame below.
+    // Neither a Context's frame nor a suspension's, which publishes the map of the frame below.
     if (frame.context == nullptr && frame.published != nullptr && frame.published != copy_mark() &&
         frame.published != frame.previous_map)
         frame.published->lent.store(false, std::memory_order_release);

@@ -174,26 +174,31 @@ TEST(Suspension, in_a_copy_of_what_the_flow_still_has_copies_nothing) {
 
 TEST(Suspension, in_a_copy_of_what_is_bound_as_well_copies_nothing) {
     cv::ContextVar<int> v("v");
-    cv::ext::flow flow;
-    flow.resume();
-    v.set(1);
-    const auto bound = cv::bind_context([&] { return v.get(); });
-    cv::ext::snapshot captured;
-    {
-        const cv::ext::suspension scope(flow);
-        captured = cv::ext::snapshot::of_current();
-    }
-    const cv::ext::copy_scope below(std::move(captured));
-    const auto* map = cv::detail::current_map();
-    flow.resume();
-    {
-        const cv::ext::suspension scope(flow);
-        EXPECT_EQ(cv::detail::current_map(), map);
-    }
-    flow.resume();
-    v.set(2);
-    EXPECT_EQ(bound(), 1);
-    flow.suspend();
+    for (const bool sets_first : {true, false})
+        in_empty_context([&] {
+            v.set(0);
+            cv::ext::flow flow;
+            flow.resume();
+            if (sets_first)
+                v.set(1);
+            const auto bound = cv::bind_context([&] { return v.get(); });
+            cv::ext::snapshot captured;
+            {
+                const cv::ext::suspension scope(flow);
+                captured = cv::ext::snapshot::of_current();
+            }
+            const cv::ext::copy_scope below(std::move(captured));
+            const auto* map = cv::detail::current_map();
+            flow.resume();
+            {
+                const cv::ext::suspension scope(flow);
+                EXPECT_EQ(cv::detail::current_map(), map);
+            }
+            flow.resume();
+            v.set(2);
+            EXPECT_EQ(bound(), sets_first ? 1 : 0);
+            flow.suspend();
+        });
 }
 
 TEST(Suspension, gives_a_context_the_flow_is_reserved_for_what_was_set) {
@@ -210,6 +215,48 @@ TEST(Suspension, gives_a_context_the_flow_is_reserved_for_what_was_set) {
         EXPECT_EQ(context.get(v, 0), 1);
     }
     EXPECT_EQ(context[v], 1);
+}
+
+namespace {
+/// A value that sets a variable when it ends.
+struct SetsAtItsEnd {
+    const cv::ContextVar<int>* variable = nullptr;
+    SetsAtItsEnd() = default;
+    explicit SetsAtItsEnd(const cv::ContextVar<int>& v) : variable(&v) {}
+    SetsAtItsEnd(SetsAtItsEnd&& other) noexcept
+        : variable(std::exchange(other.variable, nullptr)) {}
+    ~SetsAtItsEnd() {
+        if (variable != nullptr)
+            variable->set(7);
+    }
+};
+} // namespace
+
+TEST(Suspension, of_a_flow_in_a_context_lets_values_that_end_set_what_nobody_sees) {
+    cv::ContextVar<SetsAtItsEnd> v("v");
+    cv::ContextVar<int> set("set");
+    cv::ContextVar<int> a("a");
+    cv::ContextVar<int> b("b");
+    in_empty_context([&] {
+        cv::Context context;
+        {
+            cv::ext::flow flow(context);
+            flow.resume();
+            a.set(1);
+            b.set(2); // with v a full table, which the destructor's set would have to make larger
+            a.get();
+            v.set(SetsAtItsEnd(set));
+            flow.suspend();
+            flow.resume();
+            v.set(SetsAtItsEnd());
+            const cv::ext::suspension scope(flow); // ends the first value
+            EXPECT_EQ(set.try_get(), nullptr);
+            EXPECT_EQ(a.get(), 1);
+            EXPECT_EQ(context.size(), 3U);
+        }
+        EXPECT_EQ(context.size(), 3U);
+        EXPECT_EQ(set.try_get(), nullptr);
+    });
 }
 
 TEST(Suspension, of_a_flow_in_a_context_that_has_the_map_below_keeps_nothing) {

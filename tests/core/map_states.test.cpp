@@ -300,13 +300,18 @@ INSTANTIATE_TEST_SUITE_P(, MapStatesTest,
 
 using ManyVariablesTest = contextvars_tests::Isolated;
 
+namespace {
+/// Several, since a key tells the name as well.
+std::string some_name(int i) { return "one of many, " + std::to_string(i % 7); }
+} // namespace
+
 // Deep enough for every level of the trie, and for copies of copies that borrow from each other.
 TEST_F(ManyVariablesTest, keep_their_values_in_copies_of_copies) {
     constexpr int count = 70'000;
     constexpr int copies = 40;
     std::vector<std::unique_ptr<cv::ContextVar<int>>> variables;
     for (int i = 0; i < count; ++i) {
-        variables.push_back(std::make_unique<cv::ContextVar<int>>("one of many"));
+        variables.push_back(std::make_unique<cv::ContextVar<int>>(some_name(i)));
         variables.back()->set(i);
     }
     // Each copy is of the one before, and has one change more; every third is kept.
@@ -346,7 +351,7 @@ TEST_F(ManyVariablesTest, keep_their_values_in_copies_of_copies) {
 TEST_F(ManyVariablesTest, are_missing_where_they_were_not_set_however_far_the_trie_reaches) {
     std::vector<std::unique_ptr<cv::ContextVar<int>>> variables;
     for (int i = 0; i < 70'000; ++i) {
-        variables.push_back(std::make_unique<cv::ContextVar<int>>("one of many"));
+        variables.push_back(std::make_unique<cv::ContextVar<int>>(some_name(i)));
         variables.back()->set(i); // gives it its id
     }
     const auto check = [&](std::size_t bound) {
@@ -378,4 +383,43 @@ TEST_F(ManyVariablesTest, are_missing_where_they_were_not_set_however_far_the_tr
         }
         std::ranges::reverse(variables);
     }
+}
+
+TEST_F(ManyVariablesTest, that_are_large_are_found_in_copies_of_copies) {
+    constexpr int count = 70'000;
+    std::vector<std::unique_ptr<cv::ContextVar<Wide>>> variables;
+    for (int i = 0; i < count; ++i) {
+        variables.push_back(std::make_unique<cv::ContextVar<Wide>>(some_name(i)));
+        variables.back()->set(Wide{i});
+    }
+    cv::Context context = cv::copy_context();
+    for (int copy = 0; copy < 3; ++copy) {
+        cv::Context next = context;
+        next.run([&] {
+            int wrong = 0;
+            for (int i = copy; i < count; i += 101) {
+                const auto& variable = *variables[static_cast<std::size_t>(i)];
+                const int before = variable.get().value;
+                auto token = variable.set(Wide{-i});
+                wrong += variable.get() != Wide{-i};
+                variable.reset(token);
+                wrong += variable.get() != Wide{before};
+                variable.set(Wide{before + 1});
+            }
+            EXPECT_EQ(wrong, 0);
+        });
+        EXPECT_EQ(next.size(), static_cast<std::size_t>(count));
+        context = std::move(next);
+    }
+    int wrong = 0;
+    for (int i = 0; i < count; ++i) {
+        int sets = 0;
+        for (int copy = 0; copy < 3; ++copy) {
+            sets += i % 101 == copy;
+        }
+        const auto& variable = *variables[static_cast<std::size_t>(i)];
+        wrong += variable.get() != Wide{i};
+        wrong += *context.get(variable) != Wide{i + sets};
+    }
+    EXPECT_EQ(wrong, 0);
 }

@@ -207,16 +207,24 @@ constexpr std::uint32_t place_in_leaf(std::uint32_t id) noexcept { return id % l
 template <class Accepts>
 inline leaf* find_leaf(const overflow& rest, key_type key, const Accepts& accepts) noexcept {
     const auto child = [&](const branches& level, std::uint32_t shift) -> void* {
-        const std::uint32_t way = (key >> (4 + shift)) % branches::ways;
+        // The id's bits; above those of the last level are the descriptor's.
+        const std::uint32_t way =
+            shift == 16 ? id_of(key) >> 16
+                        : static_cast<std::uint32_t>(key >> (4 + shift)) % branches::ways;
         void* const found = level.children[way];
         return found != nullptr && accepts(level, way, found, shift_below(shift)) ? found : nullptr;
     };
-    const branches* level = &static_cast<const trie&>(rest);
-    if (rest.shift != 4) {
-        if (rest.shift != 10) [[unlikely]] {
+    const auto root = [&rest]() -> const branches* { return &static_cast<const trie&>(rest); };
+    const branches* level;
+    if (rest.shift == 4) {
+        level = root();
+    } else {
+        if (rest.shift == 10) [[likely]] {
+            level = root();
+        } else {
             if (rest.shift == 0)
                 return nullptr;
-            level = static_cast<const branch*>(child(*level, 16));
+            level = static_cast<const branch*>(child(*root(), 16));
             if (level == nullptr)
                 return nullptr;
         }

@@ -113,17 +113,15 @@ public:
     explicit suspension(flow& flow) noexcept {
         detail::map* last = detail::replace(flow.frame_, frame_);
         flow.running_ = false;
-        detail::map* reads;
         if (flow.reserved_ != nullptr) [[unlikely]] {
-            flow.suspend_reserved(last);
-            reads = flow.copy_reserved().take();
-        } else {
-            flow.map_.emplace(last);
-            // Often the flow was resumed in a copy of its own bindings, which still is here below.
-            reads = frame_.published = frame_.previous_map;
-            if (!detail::same_edition(*last, *reads)) [[unlikely]]
-                reads = flow.reads_instead_of(reads);
+            suspend_reserved(flow, last);
+            return;
         }
+        flow.map_.emplace(last);
+        // Often the flow was resumed in a copy of its own bindings, which still is here below.
+        detail::map* reads = frame_.published = frame_.previous_map;
+        if (!detail::same_edition(*last, *reads)) [[unlikely]]
+            reads = flow.reads_instead_of(reads);
         detail::set_current_map(reads);
     }
     suspension(const suspension&) = delete;
@@ -134,6 +132,8 @@ public:
     }
 
 private:
+    CONTEXTVARS_EXPORT void suspend_reserved(flow& flow, detail::map* last) noexcept;
+
     detail::frame frame_;
 };
 
