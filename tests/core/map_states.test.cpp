@@ -378,7 +378,7 @@ TEST_F(ManyVariablesTest, are_missing_where_they_were_not_set_however_far_the_tr
         EXPECT_EQ(context.size(), bound);
     };
     for (int order = 0; order < 2; ++order) { // ids were given upwards or downwards
-        for (const std::size_t bound : {0, 60, 70, 500, 1'020, 1'100, 5'000, 65'000, 69'000}) {
+        for (const std::size_t bound : {0U, 60U, 70U, 500U, 1020U, 1100U, 5000U, 65000U, 69000U}) {
             check(bound);
         }
         std::ranges::reverse(variables);
