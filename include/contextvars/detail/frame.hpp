@@ -24,9 +24,10 @@ struct frame {
     const Context* context = nullptr; ///< the Context object entered, or nullptr
     map* published = nullptr;         ///< the map that `context` shows to other threads meanwhile:
                                       ///< this thread reads it, but may not change it in place.
-        ///< Of a suspension: the map below, likewise. Of a copy_scope: copy_mark(), or what it has handed on
-    frame* previous = nullptr;   ///< the frame below; nullptr: the thread's base context
-    map* previous_map = nullptr; ///< what is current again when this frame is left
+                                      ///< Of a suspension: the map below, likewise.
+                                      ///< Of a copy_scope: copy_mark(), or what it has handed on
+    frame* previous = nullptr;        ///< the frame below; nullptr: the thread's base context
+    map* previous_map = nullptr;      ///< what is current again when this frame is left
 };
 
 /// Stands for no map in `published` of a frame that owns its map, and ends with it.
