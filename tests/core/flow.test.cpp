@@ -134,6 +134,23 @@ TEST(Suspension, still_sees_its_bindings_when_another_thread_has_changed_and_end
         });
 }
 
+namespace {
+
+/// What a suspension of `flow`, which runs, captures for what it starts.
+cv::ext::snapshot captured_in_suspension(cv::ext::flow& flow) {
+    const cv::ext::suspension scope(flow);
+    return cv::ext::snapshot::of_current();
+}
+
+/// The map that is read in a suspension of `flow`, which does not run.
+const cv::detail::map* read_in_suspension(cv::ext::flow& flow) {
+    flow.resume();
+    const cv::ext::suspension scope(flow);
+    return cv::detail::current_map();
+}
+
+} // namespace
+
 TEST(Suspension, in_a_copy_of_what_the_flow_still_has_copies_nothing) {
     cv::ContextVar<int> small("small");
     cv::ContextVar<std::string> large("large");
@@ -143,18 +160,9 @@ TEST(Suspension, in_a_copy_of_what_the_flow_still_has_copies_nothing) {
         small.set(1);
         if (with_large)
             large.set("a");
-        cv::ext::snapshot captured;
-        {
-            const cv::ext::suspension scope(flow);
-            captured = cv::ext::snapshot::of_current();
-        }
-        const cv::ext::copy_scope below(std::move(captured));
+        const cv::ext::copy_scope below(captured_in_suspension(flow));
         const auto* map = cv::detail::current_map();
-        flow.resume();
-        {
-            const cv::ext::suspension scope(flow);
-            EXPECT_EQ(cv::detail::current_map(), map);
-        }
+        EXPECT_EQ(read_in_suspension(flow), map);
         flow.resume();
         small.set(2);
         {
@@ -182,18 +190,9 @@ TEST(Suspension, in_a_copy_of_what_is_bound_as_well_copies_nothing) {
             if (sets_first)
                 v.set(1);
             const auto bound = cv::bind_context([&] { return v.get(); });
-            cv::ext::snapshot captured;
-            {
-                const cv::ext::suspension scope(flow);
-                captured = cv::ext::snapshot::of_current();
-            }
-            const cv::ext::copy_scope below(std::move(captured));
+            const cv::ext::copy_scope below(captured_in_suspension(flow));
             const auto* map = cv::detail::current_map();
-            flow.resume();
-            {
-                const cv::ext::suspension scope(flow);
-                EXPECT_EQ(cv::detail::current_map(), map);
-            }
+            EXPECT_EQ(read_in_suspension(flow), map);
             flow.resume();
             v.set(2);
             EXPECT_EQ(bound(), sets_first ? 1 : 0);
@@ -243,8 +242,7 @@ TEST(Suspension, of_a_flow_in_a_context_lets_values_that_end_set_what_nobody_see
             cv::ext::flow flow(context);
             flow.resume();
             a.set(1);
-            b.set(2); // with v a full table, which the destructor's set would have to make larger
-            a.get();
+            b.set(2);
             v.set(SetsAtItsEnd(set));
             flow.suspend();
             flow.resume();

@@ -301,19 +301,24 @@ INSTANTIATE_TEST_SUITE_P(, MapStatesTest,
 using ManyVariablesTest = contextvars_tests::Isolated;
 
 namespace {
-/// Several, since a key tells the name as well.
-std::string some_name(int i) { return "one of many, " + std::to_string(i % 7); }
+/// Each is bound to its index, which gives it its id. Of several names, since a key tells the name as well.
+template <class T>
+std::vector<std::unique_ptr<cv::ContextVar<T>>> bound_variables(int count) {
+    std::vector<std::unique_ptr<cv::ContextVar<T>>> variables;
+    for (int i = 0; i < count; ++i) {
+        const std::string name = "one of many, " + std::to_string(i % 7);
+        variables.push_back(std::make_unique<cv::ContextVar<T>>(name));
+        variables.back()->set(made<T>(i));
+    }
+    return variables;
+}
 } // namespace
 
 // Deep enough for every level of the trie, and for copies of copies that borrow from each other.
 TEST_F(ManyVariablesTest, keep_their_values_in_copies_of_copies) {
     constexpr int count = 70'000;
     constexpr int copies = 40;
-    std::vector<std::unique_ptr<cv::ContextVar<int>>> variables;
-    for (int i = 0; i < count; ++i) {
-        variables.push_back(std::make_unique<cv::ContextVar<int>>(some_name(i)));
-        variables.back()->set(i);
-    }
+    const auto variables = bound_variables<int>(count);
     // Each copy is of the one before, and has one change more; every third is kept.
     const auto changed = [](int copy) { return static_cast<std::size_t>(copy * 1699 + 1); };
     std::vector<std::pair<int, cv::Context>> kept;
@@ -349,11 +354,7 @@ TEST_F(ManyVariablesTest, keep_their_values_in_copies_of_copies) {
 
 // Those whose ids are beyond the trie's reach are looked for in a leaf of other variables.
 TEST_F(ManyVariablesTest, are_missing_where_they_were_not_set_however_far_the_trie_reaches) {
-    std::vector<std::unique_ptr<cv::ContextVar<int>>> variables;
-    for (int i = 0; i < 70'000; ++i) {
-        variables.push_back(std::make_unique<cv::ContextVar<int>>(some_name(i)));
-        variables.back()->set(i); // gives it its id
-    }
+    auto variables = bound_variables<int>(70'000);
     const auto check = [&](std::size_t bound) {
         cv::Context context;
         context.run([&] {
@@ -387,11 +388,7 @@ TEST_F(ManyVariablesTest, are_missing_where_they_were_not_set_however_far_the_tr
 
 TEST_F(ManyVariablesTest, that_are_large_are_found_in_copies_of_copies) {
     constexpr int count = 70'000;
-    std::vector<std::unique_ptr<cv::ContextVar<Wide>>> variables;
-    for (int i = 0; i < count; ++i) {
-        variables.push_back(std::make_unique<cv::ContextVar<Wide>>(some_name(i)));
-        variables.back()->set(Wide{i});
-    }
+    const auto variables = bound_variables<Wide>(count);
     cv::Context context = cv::copy_context();
     for (int copy = 0; copy < 3; ++copy) {
         cv::Context next = context;
