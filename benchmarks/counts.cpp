@@ -134,8 +134,9 @@ long capture_run_set_get_large() {
         return session.get().words[0] + session.get().words[1] + session.get().words[2];
     });
 }
+template <int count>
 void prepare_bound() {
-    bind_small<16>();
+    bind_small<count>();
     bound.emplace(contextvars::bind_context(&nothing));
 }
 void call_bound() { (*bound)(); }
@@ -189,7 +190,8 @@ const operation operations[] = {
     {"copy_context, run, set, 3 gets, 16 large", any, 4, 0, bind_large<16>,
      capture_run_set_get_large},
     {"bind_context and drop, 16 bound", any, 2, 0, bind_small<16>, bind_and_drop},
-    {"call of what is bound, 16 bound", any, 0, 0, prepare_bound, call_bound},
+    {"call of what is bound, 16 bound", any, 0, 0, prepare_bound<16>, call_bound},
+    {"call of what is bound, 64 bound", any, 0, 0, prepare_bound<64>, call_bound},
 };
 
 struct counted {

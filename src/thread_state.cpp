@@ -101,6 +101,7 @@ void end_of_thread(void* state) noexcept {
         release_bindings(last);
         set_top_frame(nullptr);
     }
+    release_bindings(std::exchange(static_cast<thread_state*>(state)->unchanged, empty_map()));
     leave_kept_references(*static_cast<thread_state*>(state));
     static_cast<thread_state*>(state)->blocks.clear();
     delete static_cast<thread_state*>(state);

@@ -25,6 +25,8 @@ struct thread_state {
     std::uint32_t destructions = 0;        ///< of values, that are running, each in the one before
     void* waiting = nullptr;               ///< values to destroy after these (see src/map.cpp)
     struct kept_reference* kept = nullptr; ///< to maps that are lent (see src/map.cpp)
+    map* unchanged = empty_map();          ///< after a call, for the next one (see src/map.cpp)
+    identity_type last_called = 0;         ///< edition of what was called last, and is shared
 };
 
 /// nullptr until the thread first needs it.

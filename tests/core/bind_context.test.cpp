@@ -8,6 +8,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstddef>
 #include <functional>
 #include <future>
 #include <memory>
@@ -230,6 +232,105 @@ TEST_F(BindContextTest, holds_on_to_captured_values_until_it_is_destroyed) {
     }
     EXPECT_TRUE(leaks.holds());
 }
+
+namespace {
+
+/// Of so many variables, which are bound to their indices.
+class BoundVariablesTest : public BindContextTest, public ::testing::WithParamInterface<int> {
+protected:
+    BoundVariablesTest() {
+        for (int i = 0; i != GetParam(); ++i) {
+            variables_.push_back(std::make_unique<cv::ContextVar<int>>("one of many"));
+            variables_.back()->set(i);
+        }
+    }
+
+    bool is_as_bound(const cv::Context& context) const {
+        for (int i = 0; i != GetParam(); ++i)
+            if (context[*variables_[static_cast<std::size_t>(i)]] != i)
+                return false;
+        return context.size() == variables_.size();
+    }
+    bool is_as_bound() const { return is_as_bound(cv::copy_context()); }
+
+    std::vector<std::unique_ptr<cv::ContextVar<int>>> variables_;
+};
+
+} // namespace
+
+TEST_P(BoundVariablesTest, are_in_each_call_what_they_were_whatever_calls_before_it_did) {
+    using body = std::function<void()>;
+    const cv::ContextVar<int>& last = *variables_.back();
+    cv::ContextVar<int> other("other");
+    const std::function<void(const body&)> bound = cv::bind_context([this](const body& body) {
+        EXPECT_TRUE(is_as_bound());
+        body();
+    });
+    last.set(-1);
+    const std::function<void(const body&)> bound_later = cv::bind_context([&](const body& body) {
+        EXPECT_EQ(last.get(), -1);
+        body();
+    });
+    std::vector<cv::Context> kept;
+    std::vector<std::function<void()>> kept_bound;
+    const body nothing = [] {};
+    const body set = [&] { last.set(-2); };
+    const body set_and_reset = [&] {
+        auto token = last.set(-2);
+        last.reset(token);
+    };
+    const body bind = [&] { other.set(1); };
+    const body keep = [&] { kept.push_back(cv::copy_context()); };
+    const body keep_bound = [&] {
+        kept_bound.push_back(cv::bind_context([this] { EXPECT_TRUE(is_as_bound()); }));
+    };
+    const body nested = [&] { bound(nothing); };
+    const body nested_set = [&] {
+        bound(set);
+        last.set(-3);
+        bound(set);
+        EXPECT_EQ(last.get(), -3);
+    };
+    const body nested_later = [&] { bound_later(set); };
+    const std::array bodies{nothing,    set,    set_and_reset, bind,        keep,
+                            keep_bound, nested, nested_set,    nested_later};
+    const auto in_every_order = [&] {
+        for (const body& first : bodies)
+            for (const body& second : bodies)
+                for (const body& third : bodies) {
+                    bound(first);
+                    bound(second);
+                    bound_later(nothing);
+                    bound(third);
+                }
+        bound(nothing);
+    };
+    in_every_order();
+    std::thread(in_every_order).join();
+    for (const cv::Context& context : kept)
+        EXPECT_TRUE(is_as_bound(context));
+    for (const auto& again : kept_bound)
+        again();
+    EXPECT_EQ(last.get(), -1);
+}
+
+TEST_P(BoundVariablesTest, are_changed_in_place_once_nobody_else_is_bound_to_them) {
+    for (int round = 0; round != 2; ++round) {
+        {
+            const auto bound = cv::bind_context([this] { EXPECT_TRUE(is_as_bound()); });
+            bound();
+            bound();
+        }
+        const auto* const map = cv::detail::current_map();
+        auto token = variables_.front()->set(-1);
+        EXPECT_EQ(cv::detail::current_map(), map);
+        variables_.front()->reset(token);
+    }
+}
+
+// A table of each size, the largest that is cloned, and beyond the table.
+INSTANTIATE_TEST_SUITE_P(, BoundVariablesTest, ::testing::Values(1, 8, 16, 17, 64, 65),
+                         ::testing::PrintToStringParamName());
 
 TEST_F(BindContextTest, may_be_destroyed_by_its_own_call) {
     cv::ContextVar<std::string> v{"v"};

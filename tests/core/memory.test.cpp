@@ -275,3 +275,21 @@ TEST_F(MemoryTest, is_given_back_when_a_thread_ends) {
         }
     });
 }
+
+TEST_F(MemoryTest, is_given_back_when_a_thread_ends_that_has_called_what_is_bound) {
+    std::vector<std::unique_ptr<cv::ContextVar<long>>> variables;
+    for (int i = 0; i < 40; ++i) {
+        variables.push_back(std::make_unique<cv::ContextVar<long>>("small"));
+        variables.back()->set(i);
+    }
+    const auto bound = cv::bind_context([] {});
+    expect_no_growth([&](int i) {
+        if (i % 10 == 0) {
+            std::thread([&] {
+                for (int call = 0; call != 3; ++call) {
+                    bound();
+                }
+            }).join();
+        }
+    });
+}

@@ -64,6 +64,34 @@ inline map* replace(const frame& frame, detail::frame& next) noexcept {
     return current_map();
 }
 
+/// The frame of something that runs in a copy which is its own.
+class copy_frame {
+protected:
+    copy_frame() noexcept = default;
+    copy_frame(const copy_frame&) = delete;
+    copy_frame& operator=(const copy_frame&) = delete;
+    ~copy_frame() = default;
+
+    void enter(map* copy) noexcept {
+        frame_.published = copy_mark();
+        push(frame_, copy);
+    }
+    /// Returns: what is to be dropped.
+    map* leave() noexcept {
+        map* const last = pop(frame_);
+        if (frame_.published != copy_mark()) {
+            // Release: who finds it not lent may change or free what was read here.
+            frame_.published->lent.store(false, std::memory_order_release);
+            if (last == frame_.published) [[likely]]
+                return empty_map();
+        }
+        return last;
+    }
+
+private:
+    frame frame_;
+};
+
 /// Enters a Context for as long as it lives. Its members are in context.hpp.
 class entry {
 public:
@@ -102,6 +130,10 @@ CONTEXTVARS_EXPORT void release_bindings(map* map) noexcept;
 /// As capture_bindings(current_map()), but shares also what is small, for what is bound: that is kept
 /// while much else runs, and often made many times of one context.
 CONTEXTVARS_EXPORT map* share_bindings(map* current) noexcept;
+
+/// As capture_bindings(captured), for a call that will end on this thread with end_call(last).
+CONTEXTVARS_EXPORT map* begin_call(map* captured) noexcept;
+CONTEXTVARS_EXPORT void end_call(map* last) noexcept;
 
 /// As capture_bindings(current_map()). But where the current bindings are those of a copy_scope and
 /// small, it gives away that one's map itself, which is lent back to the scope until it ends.

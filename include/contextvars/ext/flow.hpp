@@ -138,27 +138,23 @@ private:
 };
 
 /// Runs what follows in what was captured, for as long as it lives.
-class copy_scope {
+class copy_scope : detail::copy_frame {
 public:
-    explicit copy_scope(snapshot captured) noexcept {
-        frame_.published = detail::copy_mark();
-        detail::push(frame_, captured.take());
-    }
+    explicit copy_scope(snapshot captured) noexcept { enter(captured.take()); }
     copy_scope(const copy_scope&) = delete;
     copy_scope& operator=(const copy_scope&) = delete;
-    ~copy_scope() {
-        detail::map* last = detail::pop(frame_);
-        if (frame_.published != detail::copy_mark()) {
-            // Release: who finds it not lent may change or free what was read here.
-            frame_.published->lent.store(false, std::memory_order_release);
-            if (last == frame_.published) [[likely]]
-                return;
-        }
-        snapshot::adopt(last);
-    }
+    ~copy_scope() { snapshot::adopt(leave()); }
+};
 
-private:
-    detail::frame frame_;
+/// The same, for what calls a function in one captured context again and again.
+class call_scope : detail::copy_frame {
+public:
+    explicit call_scope(const snapshot& captured) noexcept {
+        enter(detail::begin_call(captured.get()));
+    }
+    call_scope(const call_scope&) = delete;
+    call_scope& operator=(const call_scope&) = delete;
+    ~call_scope() { detail::end_call(leave()); }
 };
 
 } // namespace contextvars::inline v0::ext
