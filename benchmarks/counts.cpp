@@ -181,7 +181,7 @@ const operation operations[] = {
     {"copy_context and drop, 17 bound", any, 2, 0, bind_small<17>, capture_and_drop},
     {"copy_context and drop, 10,000 bound", any, 2, 0, bind_small<10000>, capture_and_drop},
     {"copy_context and drop, 1 large bound", any, 2, 0, bind_small_and_large<1>, capture_and_drop},
-    {"run, empty body", 38, 1, 0, nothing, run_empty},
+    {"run, empty body", 35, 1, 0, nothing, run_empty},
     {"copy_context, run, set, 3 gets, 1 bound", any, 0, 0, bind_small<1>, capture_run_set_get},
     {"copy_context, run, set, 3 gets, 16 bound", any, 0, 0, bind_small<16>, capture_run_set_get},
     {"copy_context, run, set, 3 gets, 64 bound", any, 2, 0, bind_small<64>, capture_run_set_get},

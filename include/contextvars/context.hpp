@@ -363,34 +363,33 @@ CONTEXTVARS_EXPORT void end_changed(Context& context, map* last, identity_type i
 
 /// Returns: the identity of the context, which is now entered.
 inline identity_type entry::begin(Context& context) {
-    identity_type identity = context.state_.load(std::memory_order_relaxed);
+    // What it is if it is idle.
+    identity_type identity = context.state_.load(std::memory_order_relaxed) & ~in_use;
     // Acquire: pairs with the release of who left it last.
-    if ((identity & in_use) != 0 ||
-        !context.state_.compare_exchange_strong(identity, thread_number() + entered,
+    if (!context.state_.compare_exchange_strong(identity, thread_number() + entered,
                                                 std::memory_order_acquire,
                                                 std::memory_order_relaxed)) [[unlikely]]
         return begin_contended(context);
     return identity;
 }
 
-inline entry::entry(Context& context)
+inline entry::entry(Context& context) {
+    frame_.context = &context;
+    frame_.identity = begin(context);
     // Acquire: only copiers, who put back what they took, may be at the bindings.
-    : frame_{begin(context), &context,
-             without_mark(context.bindings_.load(std::memory_order_acquire)), top_frame(),
-             current_map()} {
-    set_top_frame(&frame_);
-    set_current_map(frame_.published);
+    frame_.published = without_mark(context.bindings_.load(std::memory_order_acquire));
+    push(frame_, frame_.published);
 }
 
-inline sole_entry::sole_entry(Context& context)
-    : frame_{context.state_.load(std::memory_order_relaxed), &context, nullptr, top_frame(),
-             current_map()} {
+inline sole_entry::sole_entry(Context& context) {
+    frame_.context = &context;
+    // Relaxed, here and below: only this thread uses the context.
+    frame_.identity = context.state_.load(std::memory_order_relaxed);
+    frame_.published = nullptr;
     if ((frame_.identity & in_use) != 0) [[unlikely]]
         frame_.identity = begin_contended(context);
-    // Relaxed, here and below: only this thread uses the context.
     context.state_.store(thread_number() + entered, std::memory_order_relaxed);
-    set_top_frame(&frame_);
-    set_current_map(context.bindings_.load(std::memory_order_relaxed));
+    push(frame_, context.bindings_.load(std::memory_order_relaxed));
 }
 
 inline sole_entry::~sole_entry() {

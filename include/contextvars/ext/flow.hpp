@@ -84,7 +84,7 @@ private:
     /// its edition is known as one.
     CONTEXTVARS_EXPORT detail::map* reads_instead_of(detail::map* other) const noexcept;
 
-    detail::frame frame_;
+    detail::frame frame_{};
     snapshot map_; // while suspended; with a reserved Context, the empty one
     Context* reserved_ = nullptr;
     bool running_ = false;
@@ -134,7 +134,7 @@ public:
 private:
     CONTEXTVARS_EXPORT void suspend_reserved(flow& flow, detail::map* last) noexcept;
 
-    detail::frame frame_;
+    detail::frame frame_{};
 };
 
 /// Runs what follows in what was captured, for as long as it lives.

@@ -126,7 +126,7 @@ private:
     const detail::shared_state& state_;
     detail::owned held_; // whose map is the published one; nullptr: the empty one
     call_scope* outer_;
-    detail::core::frame frame_;
+    detail::core::frame frame_{};
 
     friend class python_scope;
     friend struct detail::scope_identity;
