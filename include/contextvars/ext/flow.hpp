@@ -141,8 +141,6 @@ private:
 class copy_scope : detail::copy_frame {
 public:
     explicit copy_scope(snapshot captured) noexcept { enter(captured.take()); }
-    copy_scope(const copy_scope&) = delete;
-    copy_scope& operator=(const copy_scope&) = delete;
     ~copy_scope() { snapshot::adopt(leave()); }
 };
 
@@ -152,8 +150,6 @@ public:
     explicit call_scope(const snapshot& captured) noexcept {
         enter(detail::begin_call(captured.get()));
     }
-    call_scope(const call_scope&) = delete;
-    call_scope& operator=(const call_scope&) = delete;
     ~call_scope() { detail::end_call(leave()); }
 };
 
