@@ -168,9 +168,10 @@ map* capture_bindings(map* shared) noexcept {
 // that from the second call in a row on: then threads no longer count in one cache line.
 
 map* begin_call(map* captured) noexcept {
-    thread_state* const state = state_slot != nullptr ? state_slot : try_this_thread();
-    if (state == nullptr) [[unlikely]]
+    if (state_slot == nullptr && (captured == empty_map() || try_this_thread() == nullptr))
+        [[unlikely]]
         return capture_bindings(captured);
+    thread_state* const state = state_slot;
     if (same_edition(*state->unchanged, *captured))
         return std::exchange(state->unchanged, empty_map());
     if (reuse_blocks && has_edition(*captured) && !is_cloned_at_capture(*captured) &&

@@ -339,7 +339,7 @@ private:
     // other threads may copy them.
     mutable std::atomic<detail::map*> bindings_{detail::empty_map()};
     // idle: the context's identity, 0 until a token needs one;
-    // entered: the thread's number + 1; reserved for a suspended task: identity + 2.
+    // entered: the thread's number + 1; reserved for a suspended task: 2 (the task has the identity).
     std::atomic<std::uint64_t> state_{0};
 
     friend class detail::entry;

@@ -18,7 +18,9 @@
 
 namespace contextvars::inline v0 {
 
-/// Whether values of T live in the map itself (no allocation) and are returned by value.
+/// Whether values of T live in the map itself (no allocation) and are returned by value. They are
+/// copied as the library needs it: what is written to a mutable member, by way of try_get(), may be
+/// seen in other contexts or not.
 template <class T>
 inline constexpr bool stored_inline =
     std::is_trivially_copyable_v<T> && std::is_copy_constructible_v<T> && sizeof(T) <= 8 &&

@@ -68,6 +68,13 @@ TEST_F(MemoryTest, is_not_asked_for_where_none_is_needed) {
     EXPECT_EQ(allocations_of([&] { auto scope = number.scoped(4); }), 0);
 }
 
+TEST_F(MemoryTest, is_not_asked_for_by_a_thread_that_only_calls_what_is_bound_in_an_empty_context) {
+    const auto bound = isolated([] { return cv::bind_context([] {}); });
+    long allocated = -1;
+    std::thread([&] { allocated = allocations_of([&] { bound(); }); }).join();
+    EXPECT_EQ(allocated, 0);
+}
+
 TEST_F(MemoryTest, that_is_exhausted_does_not_stop_try_get_and_copies) {
     cv::ContextVar<int> number{"number", 1};
     cv::ContextVar<std::string> text{"text"};
