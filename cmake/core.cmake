@@ -8,6 +8,8 @@ function(contextvars_core_properties target)
     CXX_VISIBILITY_PRESET hidden
     VISIBILITY_INLINES_HIDDEN ON
     POSITION_INDEPENDENT_CODE ON) # an archive may go into a module
+  # What is stored narrow is soon loaded narrow, and waits where stores were merged to a wide one.
+  target_compile_options(${target} PRIVATE -fno-tree-slp-vectorize)
   if(CONTEXTVARS_INITIAL_EXEC)
     target_compile_options(${target} PRIVATE -ftls-model=initial-exec)
   else()

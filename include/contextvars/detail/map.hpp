@@ -214,17 +214,13 @@ inline leaf* find_leaf(const overflow& rest, key_type key, const Accepts& accept
         void* const found = level.children[way];
         return found != nullptr && accepts(level, way, found, shift_below(shift)) ? found : nullptr;
     };
-    const auto root = [&rest]() -> const branches* { return &static_cast<const trie&>(rest); };
-    const branches* level;
-    if (rest.shift == 4) {
-        level = root();
-    } else {
-        if (rest.shift == 10) [[likely]] {
-            level = root();
-        } else {
+    // Where there is no trie, this is not read. Here, since a branch less is taken than in two places.
+    const branches* level = static_cast<const trie*>(&rest);
+    if (rest.shift != 4) {
+        if (rest.shift != 10) [[unlikely]] {
             if (rest.shift == 0)
                 return nullptr;
-            level = static_cast<const branch*>(child(*root(), 16));
+            level = static_cast<const branch*>(child(*level, 16));
             if (level == nullptr)
                 return nullptr;
         }
