@@ -59,7 +59,8 @@ peer is ahead of this library.**
   which a program's variables would need.
 - *unordered_map of any*: a `thread_local` pointer to a `std::unordered_map` of `std::any`, copied
   whenever it is captured. None of the three notices a wrong reset, or a context that is entered
-  twice, as this library and CPython do.
+  twice, as this library and CPython do: two threads that ran one of their contexts would race. What
+  it takes to notice that, and no more, is the floor *guard and pointer*.
 - A second thread is alive in all runs: without one, `std::shared_ptr` would not count atomically.
   Two threads run on two processors; the time is that of one operation on one of them. What is bound
   for another thread is counted on both.
