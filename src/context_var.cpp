@@ -92,9 +92,9 @@ frame& entered_frame() noexcept { return *top_frame(); }
     return result;
 }
 
-[[gnu::noinline]] void bind_in_trie(const variable& variable, word value, undo& undo) {
-    map& map = *current_map();
-    const key_type key = variable.key();
+// Each with the whole lookup in it, and nothing else that would take registers.
+[[gnu::noinline, gnu::flatten]] void bind_in_trie(map& map, key_type key, const variable& variable,
+                                                  word value, undo& undo) {
     cell* const place = own_far_place(map, key);
     if (place == nullptr)
         return bind_with_care(variable, value, undo);
@@ -102,6 +102,16 @@ frame& entered_frame() noexcept { return *top_frame(); }
     undo.context = map.writer;
     undo.old_value = std::exchange(place->value, value);
     undo.state = undo_state::restores;
+}
+
+[[gnu::noinline, gnu::flatten]] reset_result unbind_in_trie(map& map, key_type key,
+                                                            undo& undo) noexcept {
+    cell* const place = own_far_place(map, key);
+    if (place == nullptr)
+        return unbind_with_care(key, undo);
+    place->value = undo.old_value;
+    undo.state = undo_state::used_after_value;
+    return reset_result::ok;
 }
 
 /// Small values, in a map that is ours.
@@ -119,7 +129,7 @@ frame& entered_frame() noexcept { return *top_frame(); }
         undo.old_value = {};
         undo.state = undo_state::removes;
     } else {
-        return bind_in_trie(variable, value, undo);
+        return bind_in_trie(map, key, variable, value, undo);
     }
     undo.key = key;
     undo.context = map.writer;
@@ -158,11 +168,8 @@ reset_result unbind_anyhow(key_type key, undo& undo) noexcept {
         map.place_of(key).key = no_key;
         --map.size;
         undo.state = undo_state::used;
-    } else if (cell* far_place = own_far_place(map, key)) {
-        far_place->value = undo.old_value;
-        undo.state = undo_state::used_after_value;
     } else {
-        return unbind_with_care(key, undo);
+        return unbind_in_trie(map, key, undo);
     }
     return reset_result::ok;
 }
