@@ -39,7 +39,7 @@ bool drop_one(std::atomic<Count>& references) noexcept {
            references.fetch_sub(1, std::memory_order_acq_rel) == 1;
 }
 
-// A map that a copy_scope has handed on is lent to it: the scope goes on reading the map until it
+// A map that a copy_frame has handed on is lent to it: the scope goes on reading the map until it
 // ends, on its own thread, without a reference. So that handing on and ending take no locked
 // instruction, it is the others who look out: they do not change what is lent, and whoever would
 // drop a reference to it keeps the reference until the loan has ended. Only maps of small values are

@@ -20,7 +20,7 @@ struct thread_state;
 /// Takes a reference. Never fails.
 map* share(map* map) noexcept;
 
-/// Where a copy_scope that has handed its map on will not end.
+/// Where a copy_frame that has handed its map on will not end.
 void end_of_loan(const frame& frame) noexcept;
 /// Gives what `state` keeps of maps that are lent to where it does not end with the thread.
 void leave_kept_references(thread_state& state) noexcept;

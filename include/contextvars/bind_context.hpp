@@ -15,6 +15,20 @@
 
 namespace contextvars::inline v0 {
 
+namespace detail {
+
+/// Runs what follows in a copy of what was captured, for as long as it lives. As ext::copy_scope, but
+/// for one capture that is called again and again.
+class bound_call : copy_frame {
+public:
+    explicit bound_call(const ext::snapshot& captured) noexcept {
+        enter(begin_call(captured.get()));
+    }
+    ~bound_call() { end_call(leave()); }
+};
+
+} // namespace detail
+
 /// What bind_context returns: each call runs F in a fresh copy of what was captured.
 /// Copyable, callable as const, noexcept and so on as far as F is.
 /// Threads: calls of one object from several threads at once, as far as F allows.
@@ -62,7 +76,7 @@ public:
 private:
     template <class G, class... Args>
     decltype(auto) call(G&& function, Args&&... args) const {
-        const ext::call_scope scope(captured_);
+        const detail::bound_call scope(captured_);
         return std::apply(std::forward<G>(function),
                           std::forward_as_tuple(std::forward<Args>(args)...));
     }

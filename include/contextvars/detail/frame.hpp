@@ -139,7 +139,7 @@ CONTEXTVARS_EXPORT map* share_bindings(map* current) noexcept;
 CONTEXTVARS_EXPORT map* begin_call(map* captured) noexcept;
 CONTEXTVARS_EXPORT void end_call(map* last) noexcept;
 
-/// As capture_bindings(current_map()). But where the current bindings are those of a copy_scope and
+/// As capture_bindings(current_map()). But where the current bindings are those of a copy_frame and
 /// small, it gives away that one's map itself, which is lent back to the scope until it ends.
 CONTEXTVARS_EXPORT map* hand_on_bindings(map* current) noexcept;
 

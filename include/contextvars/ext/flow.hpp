@@ -144,15 +144,6 @@ public:
     ~copy_scope() { snapshot::adopt(leave()); }
 };
 
-/// The same, for what calls a function in one captured context again and again.
-class call_scope : detail::copy_frame {
-public:
-    explicit call_scope(const snapshot& captured) noexcept {
-        enter(detail::begin_call(captured.get()));
-    }
-    ~call_scope() { detail::end_call(leave()); }
-};
-
 } // namespace contextvars::inline v0::ext
 
 #endif
