@@ -2,16 +2,17 @@
 //
 // Free blocks of memory: those that a thread keeps, and those on their way from threads that free to
 // threads that allocate. Who makes contexts on one thread and drops them on another, as a server with
-// a pool does, would otherwise ask operator new for each, and give each back to another thread's heap.
+// a pool does, would otherwise ask malloc for each, and give each back to another thread's heap.
 //
 // A thread has a place for one block of each class, and two chains. Most blocks are freed and taken
 // again one at a time, and go no further than the place, where nothing must be counted or followed.
 // Then it takes from and puts to the first chain; the second is full or none. Only when both are
 // empty, or full, does it look at the exchange, which passes on full chains: so of 8 KiB of blocks,
-// one takes a locked instruction. The exchange is bounded; what finds no room there goes to operator
-// delete.
+// one takes a locked instruction. The exchange is bounded; what finds no room there is freed.
 #ifndef CONTEXTVARS_SRC_BLOCKS_HPP
 #define CONTEXTVARS_SRC_BLOCKS_HPP
+
+#include "memory.hpp"
 
 #include <contextvars/config.hpp>
 #include <contextvars/detail/value.hpp>
@@ -128,7 +129,7 @@ public:
 
     void clear() noexcept {
         for (std::size_t i = 0; i != block_classes; ++i) {
-            ::operator delete(std::exchange(last_put_[i], nullptr));
+            give_memory(std::exchange(last_put_[i], nullptr));
             free(std::exchange(lists_[i], {nullptr, blocks_in_a_chain(i)}).first);
             free(std::exchange(second_[i], nullptr));
         }
@@ -142,7 +143,7 @@ private:
 
     static void free(free_block* chain) noexcept {
         while (chain != nullptr)
-            ::operator delete(std::exchange(chain, chain->next));
+            give_memory(std::exchange(chain, chain->next));
     }
 
     std::array<void*, block_classes> last_put_{};

@@ -6,6 +6,7 @@
 // them: blocks that are counted atomically and come from the thread's free lists, and values in nodes.
 #include "map.hpp"
 
+#include "locks.hpp"
 #include "thread_state.hpp"
 
 #include <memory>
@@ -204,7 +205,6 @@ struct kept_reference {
 namespace {
 
 // Of threads that have ended.
-constinit std::mutex lock_of_left;
 constinit kept_reference* left = nullptr;
 
 /// Drops those to maps that are no longer lent.
@@ -239,7 +239,7 @@ bool keep(map& map) noexcept {
 
 void leave_kept_references(thread_state& state) noexcept {
     drop_kept(state.kept);
-    const std::lock_guard guard(lock_of_left);
+    const std::lock_guard guard(left_maps_lock);
     drop_kept(left);
     kept_reference** last = &left;
     while (*last != nullptr)
@@ -331,16 +331,17 @@ void* begin_node(void* block, const type_operations& operations) noexcept {
 
 // Apart, so that what comes before them saves no registers.
 [[gnu::noinline]] void* allocate_new_node(const type_operations& operations) {
-    return begin_node(
-        operations.class_of_node == no_block_class
-            ? ::operator new(operations.size_of_node, std::align_val_t{operations.offset_in_node})
-            : allocate_new(operations.class_of_node),
-        operations);
+    if (operations.class_of_node != no_block_class)
+        return begin_node(allocate_new(operations.class_of_node), operations);
+    void* const block = take_aligned_memory(operations.size_of_node, operations.offset_in_node);
+    if (block == nullptr)
+        throw std::bad_alloc();
+    return begin_node(block, operations);
 }
 [[gnu::noinline]] void deallocate_node_anyhow(void* block,
                                               const type_operations& operations) noexcept {
     if (operations.class_of_node == no_block_class)
-        ::operator delete(block, std::align_val_t{operations.offset_in_node});
+        give_memory(block);
     else
         deallocate_anyhow(block, operations.class_of_node);
 }

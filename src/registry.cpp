@@ -10,14 +10,15 @@
 // they are read without a lock.
 #include "registry.hpp"
 
+#include "locks.hpp"
+#include "memory.hpp"
 #include "report.hpp"
-
-#include <pthread.h>
 
 #include <array>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -47,10 +48,16 @@ public:
     void grow_to(std::uint32_t index) {
         std::atomic<T*>& chunk = chunks_[index / chunk_size];
         if (chunk.load(std::memory_order_relaxed) == nullptr)
-            chunk.store(new T[chunk_size]{}, std::memory_order_release);
+            chunk.store(new_chunk(), std::memory_order_release);
     }
 
 private:
+    static T* new_chunk() {
+        auto* const chunk = static_cast<T*>(need_memory(chunk_size * sizeof(T)));
+        std::uninitialized_value_construct_n(chunk, chunk_size);
+        return chunk;
+    }
+
     static constexpr std::uint32_t chunk_size = 1024;
     std::array<std::atomic<T*>, table_size / chunk_size> chunks_{};
 };
@@ -76,12 +83,13 @@ struct descriptor_hash {
     }
 };
 
-using descriptor_indices = std::unordered_map<std::pair<std::string_view, const type_operations*>,
-                                              std::uint32_t, descriptor_hash>;
+using described = std::pair<std::string_view, const type_operations*>;
+using descriptor_indices =
+    std::unordered_map<described, std::uint32_t, descriptor_hash, std::equal_to<>,
+                       own_memory<std::pair<const described, std::uint32_t>>>;
 
 // All of this is constant-initialised and never destroyed: variables are bound before main and
 // destroyed after it.
-constinit std::mutex lock;
 constinit table<entry_of_id> ids;
 constinit table<descriptor> descriptors;
 constinit std::uint32_t id_count = 0;
@@ -91,7 +99,7 @@ constinit descriptor_indices* indices = nullptr;
 
 // Here, since every program that uses the library has this file of it.
 [[gnu::constructor]] void when_loaded() {
-    pthread_atfork([] { lock.lock(); }, [] { lock.unlock(); }, [] { lock.unlock(); });
+    take_locks_at_fork();
     report_other_copies();
 }
 
@@ -101,7 +109,7 @@ std::uint32_t descriptor_of(key_type key) noexcept {
 
 std::uint32_t intern(std::string_view name, const type_operations& operations) {
     if (indices == nullptr)
-        indices = new descriptor_indices;
+        indices = ::new (need_memory(sizeof(descriptor_indices))) descriptor_indices;
     if (const auto found = indices->find({name, &operations}); found != indices->end())
         return found->second;
     // A program that makes up a million names loses those of further variables once they are gone;
@@ -112,11 +120,12 @@ std::uint32_t intern(std::string_view name, const type_operations& operations) {
     if (descriptor_count == table_size)
         throw std::length_error("contextvars: more than 2^20 names and types of variables");
     descriptors.grow_to(descriptor_count);
-    auto characters = std::make_unique<char[]>(name.size() + 1);
+    std::unique_ptr<char, void (*)(void*) noexcept> characters(
+        static_cast<char*>(need_memory(name.size() + 1)), give_memory);
     std::memcpy(characters.get(), name.data(), name.size());
     const std::string_view kept =
         lost ? lost_name : std::string_view(characters.get(), name.size());
-    indices->emplace(std::pair(kept, &operations), descriptor_count);
+    indices->emplace(described(kept, &operations), descriptor_count);
     if (!lost)
         static_cast<void>(characters.release());
     descriptors[descriptor_count] = {kept, &operations};
@@ -155,7 +164,7 @@ const void* variable_of(key_type key) noexcept {
 /// What a variable asks of the registry.
 struct registry {
     static key_type assign_key(const variable& variable) {
-        const std::lock_guard guard(lock);
+        const std::lock_guard guard(registry_lock);
         if (variable.key_.load(std::memory_order_relaxed) != unbound_key)
             return variable.key_.load(std::memory_order_relaxed);
         const std::uint32_t described = intern(variable.name_, *variable.operations_);
@@ -173,7 +182,7 @@ struct registry {
     }
 
     static void retire(key_type key) noexcept {
-        const std::lock_guard guard(lock);
+        const std::lock_guard guard(registry_lock);
         const std::uint32_t id = static_cast<std::uint32_t>(key >> 4) & 0xFFFFF;
         entry_of_id& entry = ids[id];
         entry.key.store(no_key, std::memory_order_release);
@@ -187,7 +196,7 @@ struct registry {
     static void copy_name(variable& variable, std::string_view name) {
         if (name.empty())
             return;
-        auto* characters = static_cast<char*>(::operator new(name.size()));
+        auto* characters = static_cast<char*>(need_memory(name.size()));
         std::memcpy(characters, name.data(), name.size());
         variable.name_ = {characters, name.size()};
         variable.owns_name_ = true;
@@ -197,7 +206,7 @@ struct registry {
         if (const key_type key = variable.key(); key != unbound_key)
             retire(key);
         if (variable.owns_name_)
-            ::operator delete(const_cast<char*>(variable.name_.data()));
+            give_memory(const_cast<char*>(variable.name_.data()));
     }
 };
 

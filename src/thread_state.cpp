@@ -12,15 +12,15 @@
 // which returns from main, keys are not destroyed: its base context lives until the process ends.
 #include "thread_state.hpp"
 
+#include "locks.hpp"
 #include "map.hpp"
 
 #include <contextvars/detail/current.hpp>
 
 #include <pthread.h>
 
-#include <array>
 #include <atomic>
-#include <memory>
+#include <mutex>
 #include <new>
 #include <utility>
 
@@ -58,14 +58,25 @@ identity_type next_block_of_identities() noexcept {
 void end_of_thread(void* state) noexcept;
 
 pthread_key_t end_key;
-pthread_once_t end_key_once = PTHREAD_ONCE_INIT;
+constinit bool has_end_key = false;
+
+/// Throws: std::bad_alloc if the process has no key left. The next call tries again.
+void make_end_key() {
+    const std::lock_guard guard(end_key_lock);
+    if (!has_end_key && pthread_key_create(&end_key, end_of_thread) != 0)
+        throw std::bad_alloc();
+    has_end_key = true;
+}
 
 [[gnu::cold, gnu::noinline]] void begin_thread() {
-    pthread_once(&end_key_once, [] { pthread_key_create(&end_key, end_of_thread); });
-    auto state = std::make_unique<thread_state>();
-    if (pthread_setspecific(end_key, state.get()) != 0)
+    make_end_key();
+    void* const memory = need_memory(sizeof(thread_state));
+    auto* const state = ::new (memory) thread_state;
+    if (pthread_setspecific(end_key, state) != 0) {
+        give_memory(memory);
         throw std::bad_alloc();
-    state_slot = state.release();
+    }
+    state_slot = state;
 }
 
 thread_state& this_thread() {
@@ -92,8 +103,10 @@ void end_of_thread(void* state) noexcept {
     // is left to the next call, for which this state stays.
     for (int round = 0; current_map() != empty_map(); ++round) {
         if (round == 4) {
-            pthread_setspecific(end_key, state);
-            return;
+            // It has held this key's value before, so it needs no memory and does not fail. If it did,
+            // the rounds would go on here.
+            if (pthread_setspecific(end_key, state) == 0)
+                return;
         }
         map* last = current_map();
         set_current_map(empty_map());
@@ -104,7 +117,7 @@ void end_of_thread(void* state) noexcept {
     release_bindings(std::exchange(static_cast<thread_state*>(state)->unchanged, empty_map()));
     leave_kept_references(*static_cast<thread_state*>(state));
     static_cast<thread_state*>(state)->blocks.clear();
-    delete static_cast<thread_state*>(state);
+    give_memory(state);
     state_slot = nullptr;
 }
 
@@ -147,7 +160,7 @@ void* allocate_new(std::size_t block_class) {
         if (block_class < block_classes && blocks.refill(block_class))
             return blocks.take(block_class);
     }
-    return ::operator new(32 * (block_class + 1));
+    return need_memory(32 * (block_class + 1));
 }
 
 void* try_allocate_new(std::size_t block_class) noexcept {
@@ -161,7 +174,7 @@ void* try_allocate_new(std::size_t block_class) noexcept {
 void deallocate_anyhow(void* block, std::size_t block_class) noexcept {
     // A thread that only ever drops what others made passes it on to them.
     if (!reuse_blocks || block_class >= block_classes || try_this_thread() == nullptr)
-        return ::operator delete(block);
+        return give_memory(block);
     block_cache& blocks = state_slot->blocks;
     if (!blocks.put(block, block_class)) {
         blocks.make_room(block_class);

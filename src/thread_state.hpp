@@ -56,7 +56,7 @@ inline bool put_block(void* block, std::size_t block_class) noexcept {
            state_slot->blocks.put(block, block_class);
 }
 
-/// From free blocks, else from operator new. A block may be given back on any thread.
+/// From free blocks, else from malloc. A block may be given back on any thread.
 /// Throws: std::bad_alloc.
 void* allocate_new(std::size_t block_class);
 inline void* allocate(std::size_t block_class) {

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// Replaces the global operator new of the test program that includes this, so that a test can
-// count allocations and make the n-th one fail. Counts and failures concern the calling thread only.
+// Replaces the global operator new of the test program that includes this, and the functions by which
+// the library takes memory of its own, so that a test can count allocations and make the n-th one
+// fail. Counts and failures concern the calling thread only.
 //
 // The replacements are weak, as those of the standard library are: several files of one program
 // may include this.
 #ifndef CONTEXTVARS_TESTS_SUPPORT_FAILING_ALLOCATION_HPP
 #define CONTEXTVARS_TESTS_SUPPORT_FAILING_ALLOCATION_HPP
+
+#include <contextvars/config.hpp>
 
 #include <gtest/gtest.h>
 
@@ -27,6 +30,7 @@ struct allocations {
     static inline thread_local bool failed = false;
     static inline thread_local void (*after_each)() =
         nullptr; ///< called after new and after delete
+    static inline thread_local long own = 0; ///< of the total, those by which the library took its own
 
     static void done() {
         if (after_each != nullptr) {
@@ -120,6 +124,27 @@ inline void deallocate(void* memory) noexcept {
 } // namespace contextvars_tests
 
 #define CONTEXTVARS_TESTS_REPLACED [[gnu::weak, gnu::noinline]]
+
+// As in src/memory.hpp.
+namespace contextvars::inline v0::detail {
+CONTEXTVARS_EXPORT CONTEXTVARS_TESTS_REPLACED void* take_memory(std::size_t bytes) noexcept {
+    ++contextvars_tests::allocations::own;
+    void* const memory = contextvars_tests::detail::allocate(bytes);
+    contextvars_tests::allocations::done();
+    return memory;
+}
+CONTEXTVARS_EXPORT CONTEXTVARS_TESTS_REPLACED void*
+take_aligned_memory(std::size_t bytes, std::size_t alignment) noexcept {
+    ++contextvars_tests::allocations::own;
+    void* const memory =
+        contextvars_tests::detail::allocate(bytes, std::align_val_t{alignment});
+    contextvars_tests::allocations::done();
+    return memory;
+}
+CONTEXTVARS_EXPORT CONTEXTVARS_TESTS_REPLACED void give_memory(void* memory) noexcept {
+    contextvars_tests::detail::deallocate(memory);
+}
+} // namespace contextvars::inline v0::detail
 
 CONTEXTVARS_TESTS_REPLACED void* operator new(std::size_t size) {
     return contextvars_tests::detail::or_throw(contextvars_tests::detail::allocate(size));

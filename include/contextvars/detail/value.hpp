@@ -32,7 +32,7 @@ struct alignas(16) node_head {
 /// Memory is kept in blocks (see src/blocks.hpp). They come in classes: class c is of 32 * (c + 1)
 /// bytes.
 constexpr std::size_t block_class(std::size_t bytes) noexcept { return (bytes - 1) / 32; }
-/// Of what operator new does not align enough by itself.
+/// Of values that need more alignment than blocks have.
 inline constexpr std::size_t no_block_class = static_cast<std::size_t>(-1);
 
 struct type_operations {
