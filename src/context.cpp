@@ -5,15 +5,21 @@
 // A Context has two words. `state_` says whether it is idle, entered, or reserved for a task; one
 // compare-and-swap on it decides which of two threads enters. `bindings_` holds its map with one
 // reference. Copying must add a reference to a map that another thread may be about to replace, so
-// the copier first marks the word as taken (a compare-and-swap), adds its reference and unmarks it;
-// a second copier, or a leaver, that finds it taken waits those few instructions. So a copy costs
-// two locked instructions, and entering and leaving without a change one.
+// the copier, and whoever replaces, hold a lock for a handful of instructions (see locks.hpp): so a
+// copy costs two locked instructions, and entering and leaving without a change one.
 //
 // While a context is entered, the map it had stays in `bindings_`, frozen ("published"), so that
 // other threads may copy it at any moment; the first set clones it, and leaving puts the clone in
 // its place. The thread that runs the context finds its live map through its chain of frames.
+//
+// A context that is destroyed while it is entered leaves its map to the frame that entered it, in
+// whose place of a context then stands `destroyed_context`: leaving that frame reports the misuse. A
+// thread does this for its own frames. A context that another thread has entered is only marked, by
+// `destroyed_map`, in case its memory is still there when that thread leaves it.
+#include "locks.hpp"
 #include "map.hpp"
 #include "print.hpp"
+#include "process.hpp"
 #include "registry.hpp"
 #include "report.hpp"
 #include "thread_state.hpp"
@@ -22,10 +28,7 @@
 #include <contextvars/context.hpp>
 #include <contextvars/ext/flow.hpp>
 
-#include <pthread.h>
-
 #include <sstream>
-#include <thread>
 #include <vector>
 
 namespace contextvars::inline v0 {
@@ -34,12 +37,12 @@ namespace detail {
 
 namespace {
 
-constinit std::atomic<std::uintptr_t> taken_in_this_process{1};
+/// What a destroyed context holds: no map that is current anywhere.
+constinit empty_map_storage destroyed_map{{0, 0, 1, 0, 0, false, nullptr, edition_bits},
+                                          {no_key, {}}};
 
-[[gnu::constructor]] void survive_fork() {
-    pthread_atfork(nullptr, nullptr,
-                   [] { taken_in_this_process.store(taken_in_this_process.load() % 15 + 1); });
-}
+/// Returns: a context that is destroyed, for frames whose own one is.
+Context& destroyed_context() noexcept;
 
 } // namespace
 
@@ -61,46 +64,21 @@ struct snapshot_access::snapshot {
 
 /// The one place that touches a Context's two words.
 struct context_access {
-    static map* take_bindings(const Context& context) noexcept {
-        // Relaxed: changes only in a child process that has one thread yet.
-        const std::uintptr_t mine = taken_in_this_process.load(std::memory_order_relaxed);
-        map* bindings = context.bindings_.load(std::memory_order_relaxed);
-        for (;;) {
-            map* const unmarked = without_mark(bindings);
-            if (reinterpret_cast<std::uintptr_t>(bindings) ==
-                reinterpret_cast<std::uintptr_t>(unmarked) + mine) {
-                std::this_thread::yield();
-                bindings = context.bindings_.load(std::memory_order_relaxed);
-            } else if (context.bindings_.compare_exchange_weak(
-                           bindings,
-                           reinterpret_cast<map*>(reinterpret_cast<std::uintptr_t>(unmarked) +
-                                                  mine),
-                           // Acquire: pairs with the release in put_bindings.
-                           std::memory_order_acquire, std::memory_order_relaxed)) {
-                return unmarked;
-            }
-        }
+    /// For members during which nobody else may use the context, and with its lock.
+    static map* bindings(const Context& context) noexcept {
+        return context.bindings_.load(std::memory_order_relaxed);
     }
-    static void put_bindings(const Context& context, map* map) noexcept {
-        context.bindings_.store(map, std::memory_order_release);
-    }
-
-    /// For members during which nobody else may use the context.
-    static map* bindings_of_mine(const Context& context) noexcept {
-        return without_mark(context.bindings_.load(std::memory_order_relaxed));
-    }
-
-    /// What the context published, as the thread that runs it sees it: only copiers, who put back
-    /// what they took, may be at it.
-    static map* published(const Context& context) noexcept {
-        return without_mark(context.bindings_.load(std::memory_order_acquire));
+    static void set_bindings(Context& context, map* map) noexcept {
+        context.bindings_.store(map, std::memory_order_relaxed);
     }
 
     static map* share_bindings(const Context& context) noexcept {
-        map* bindings = take_bindings(context);
-        share(bindings);
-        put_bindings(context, bindings);
-        return bindings;
+        const context_lock lock(context);
+        return share(bindings(context));
+    }
+
+    static bool is_destroyed(const Context& context) noexcept {
+        return bindings(context) == &destroyed_map.head;
     }
 
     static std::uint64_t state(const Context& context) noexcept {
@@ -141,12 +119,8 @@ struct context_access {
     static auto read(const Context& context, const Read& read) {
         if (map* live = live_map(context))
             return read(*live);
-        struct guard {
-            const Context& context;
-            map* bindings = take_bindings(context);
-            ~guard() { put_bindings(context, bindings); }
-        } const taken{context};
-        return read(*taken.bindings);
+        const context_lock lock(context);
+        return read(*bindings(context));
     }
 
     static void require_not_entered(const Context& context, const char* what) {
@@ -185,35 +159,104 @@ namespace {
 
 /// Puts the map that a context had last on this thread into it, and gives it the state of a context
 /// that was left; then drops the map it had before, whose values' destructors may enter it again.
-void leave(Context& context, map* last, map* published, std::uint64_t state) noexcept {
+void leave(const frame& frame, map* last, std::uint64_t state) noexcept {
+    auto& context = const_cast<Context&>(*frame.context);
+    if (context_access::is_destroyed(context) ||
+        context_access::state(context) != thread_number() + entered)
+        report_destroyed(frame);
     map* before = empty_map();
-    if (last != published) {
+    if (last != frame.published) {
         freeze(*last);
-        before = context_access::take_bindings(context);
-        context_access::put_bindings(context, last);
+        const context_lock lock(context);
+        before = context_access::bindings(context);
+        context_access::set_bindings(context, last);
     }
     context_access::set_state(context, state);
     release_bindings(before);
 }
 
-} // namespace
+Context& destroyed_context() noexcept {
+    // Never destroyed itself, so that no order of static destructors matters.
+    alignas(Context) static std::byte storage[sizeof(Context)];
+    static Context& context = *[] {
+        auto* const made = ::new (static_cast<void*>(storage)) Context;
+        context_access::set_bindings(*made, &destroyed_map.head);
+        return made;
+    }();
+    return context;
+}
 
-void report_left_out_of_order(const frame& frame) noexcept {
+/// Puts the destroyed context in the place of the one that the frame has entered.
+void orphan(frame& frame) noexcept {
+    frame.published = reinterpret_cast<map*>(const_cast<Context*>(frame.context));
+    frame.context = &destroyed_context();
+}
+
+[[noreturn]] void report_out_of_order(const frame& frame, const char* where) noexcept {
     report_fatal({diagnostic_kind::left_out_of_order,
                   "a context was left, or a coroutine suspended, that is not the one entered last "
-                  "on this thread",
+                  "on this thread; leave contexts in the reverse order, on the thread that entered "
+                  "them, and hold no Entered across a co_await",
                   {},
                   frame.context,
+                  where});
+}
+
+/// The frame of this thread that was entered next after `wanted`, or nullptr.
+frame* frame_above(const frame& wanted) noexcept {
+    frame* above = nullptr;
+    for (frame* frame = top_frame(); frame != nullptr && frame != &wanted; frame = frame->previous)
+        above = frame;
+    return above != nullptr && above->previous == &wanted ? above : nullptr;
+}
+
+} // namespace
+
+void report_left_out_of_order(const frame& frame) noexcept { report_out_of_order(frame, "leave"); }
+
+void leave_out_of_order(const frame& frame) noexcept {
+    if (!process_ends())
+        report_out_of_order(frame, "~Entered");
+}
+
+void report_destroyed(const frame& frame) noexcept {
+    const bool is_known = frame.context == &destroyed_context();
+    report_fatal({diagnostic_kind::context_destroyed_while_entered,
+                  "a context was destroyed while it was entered; it must outlive run(), the guard of "
+                  "enter(), and a task that runs in it",
+                  {},
+                  is_known ? reinterpret_cast<const Context*>(frame.published) : frame.context,
                   "leave"});
+}
+
+void destroy_in_use(Context& context) noexcept {
+    const std::uint64_t state = context_access::state(context);
+    map* const published = context_access::bindings(context);
+    context_access::set_bindings(context, &destroyed_map.head);
+    if ((state & reserved) != 0) { // for a task that is suspended
+        orphan(*reinterpret_cast<frame*>(static_cast<std::uintptr_t>(state & ~in_use)));
+        release_bindings(published);
+        return;
+    }
+    map* live = current_map();
+    for (frame* frame = top_frame(); frame != nullptr; frame = frame->previous) {
+        if (frame->context == &context) {
+            const bool shown = frame->published != nullptr; // else there is no map but the live one
+            orphan(*frame);
+            if (shown && live != published)
+                release_bindings(published);
+            return;
+        }
+        live = frame->previous_map;
+    }
+    // Another thread has entered it, or one of a process that forked this one: it has the map.
 }
 
 identity_type begin_contended(Context& context) {
     return context_access::leave_idle(context, thread_number() + entered);
 }
 
-void end_changed(Context& context, map* last, identity_type identity) noexcept {
-    leave(context, last, nullptr, identity);
-}
+void end_changed(const frame& frame, map* last) noexcept { leave(frame, last, frame.identity); }
 
 pinned_map::pinned_map(const Context& context) noexcept {
     if (map* live = context_access::live_map(context))
@@ -237,12 +280,12 @@ binding snapshot_access::at(const snapshot& snapshot, std::size_t index) noexcep
 using detail::context_access;
 
 Context::Context(const Context& other) noexcept {
-    context_access::put_bindings(*this, detail::pinned_map(other).take());
+    context_access::set_bindings(*this, detail::pinned_map(other).take());
 }
 
 Context::Context(Context&& other) noexcept {
     if ((context_access::state(other) & detail::in_use) != 0)
-        context_access::put_bindings(*this, detail::pinned_map(other).take());
+        context_access::set_bindings(*this, detail::pinned_map(other).take());
     else
         context_access::move_from(*this, other);
 }
@@ -258,18 +301,10 @@ Context& Context::operator=(Context&& other) {
     if (this == &other)
         return *this;
     Context moved(std::move(other));
-    detail::map* before = context_access::bindings_of_mine(*this);
+    detail::map* before = context_access::bindings(*this);
     context_access::move_from(*this, moved);
     detail::release_bindings(before);
     return *this;
-}
-
-void Context::report_destroyed() const noexcept {
-    detail::report_fatal({diagnostic_kind::context_destroyed_while_entered,
-                          "a context was destroyed while it is entered",
-                          {},
-                          this,
-                          "~Context"});
 }
 
 std::size_t Context::size() const noexcept {
@@ -361,32 +396,59 @@ std::ostream& operator<<(std::ostream& out, const Context& context) {
 namespace ext {
 
 flow::flow(Context& context) : flow(snapshot()) {
-    frame_.identity = context_access::leave_idle(context, detail::reserved);
+    frame_.identity = context_access::leave_idle(context, state_of_reserved());
     frame_.context = &context;
-    reserved_ = &context;
+}
+
+std::uint64_t flow::state_of_reserved() const noexcept {
+    return reinterpret_cast<std::uintptr_t>(&frame_) + detail::reserved;
+}
+
+void flow::take_reservation(flow& other) noexcept {
+    other.frame_.context = nullptr;
+    auto& context = const_cast<Context&>(*frame_.context);
+    if (!context_access::is_destroyed(context))
+        context_access::set_state(context, state_of_reserved());
 }
 
 void flow::end() noexcept {
-    if (running())
-        detail::report_fatal({diagnostic_kind::context_destroyed_while_entered,
-                              "a flow was destroyed while it runs",
-                              {},
-                              reserved_,
-                              "~flow"});
-    context_access::set_state(*reserved_, frame_.identity);
+    if (running_) {
+        if (detail::top_frame() == &frame_) {
+            suspend();
+        } else if (detail::process_ends()) {
+            // What is above it, if it is this thread's, goes on without it.
+            if (detail::frame* const above = detail::frame_above(frame_)) {
+                above->previous = frame_.previous;
+                above->previous_map = frame_.previous_map;
+            }
+            return;
+        } else {
+            detail::report_out_of_order(frame_, "~flow");
+        }
+    }
+    if (frame_.context == nullptr)
+        return;
+    auto& context = const_cast<Context&>(*frame_.context);
+    if (!context_access::is_destroyed(context))
+        context_access::set_state(context, frame_.identity);
 }
 
 void flow::resume_reserved() noexcept {
-    context_access::set_state(*reserved_, detail::thread_number() + detail::entered);
-    frame_.published = context_access::published(*reserved_);
+    auto& context = const_cast<Context&>(*frame_.context);
+    if (context_access::is_destroyed(context))
+        detail::report_destroyed(frame_);
+    context_access::set_state(context, detail::thread_number() + detail::entered);
+    frame_.published = context_access::bindings(context);
     detail::push(frame_, frame_.published);
 }
 
 void flow::suspend_reserved(detail::map* last) noexcept {
-    detail::leave(*reserved_, last, frame_.published, detail::reserved);
+    detail::leave(frame_, last, state_of_reserved());
 }
 
-snapshot flow::copy_reserved() const noexcept { return snapshot(*reserved_); }
+snapshot flow::copy_reserved() const noexcept {
+    return context_access::is_destroyed(*frame_.context) ? snapshot() : snapshot(*frame_.context);
+}
 
 detail::map* flow::reads_instead_of(detail::map* other) const noexcept {
     detail::map* const held = map_.get();

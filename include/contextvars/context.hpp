@@ -33,6 +33,8 @@
 
 namespace contextvars::inline v0 {
 
+class Context;
+
 namespace detail {
 struct context_access;
 struct snapshot_access;
@@ -42,12 +44,9 @@ inline constexpr std::uint64_t entered = 1;
 inline constexpr std::uint64_t reserved = 2;
 inline constexpr std::uint64_t in_use = entered | reserved;
 
-/// In Context::bindings_: 0, or while a copier has them, the number of the process in the chain of
-/// forks, modulo 15. So a child finds what a thread of its parent held when it forked not taken.
-inline constexpr std::uintptr_t taken_mask = 15;
-inline map* without_mark(map* bindings) noexcept {
-    return reinterpret_cast<map*>(reinterpret_cast<std::uintptr_t>(bindings) & ~taken_mask);
-}
+
+/// For a context that is destroyed while somebody has entered it, or has it reserved.
+CONTEXTVARS_EXPORT void destroy_in_use(Context& context) noexcept;
 } // namespace detail
 
 /// A variable, its type forgotten. Regular; good for ever, also when the variable is gone.
@@ -208,6 +207,26 @@ using items_range = snapshot_range<detail::get_item>;
 using keys_range = snapshot_range<detail::get_key>;
 using values_range = snapshot_range<detail::get_value>;
 
+/// For people who write frameworks: enters a context, and leaves it when destroyed. Guards leave in
+/// reverse order on the thread that entered; anything else tells the diagnostics hook and terminates,
+/// unless the process ends. Never hold one across a co_await.
+class [[nodiscard("the guard leaves the context when it is destroyed, so it must be kept")]] Entered {
+public:
+    /// Precondition: the context outlives the guard.
+    /// Throws: RuntimeError if the context is entered, on this or another thread.
+    /// Cost: one locked instruction. From: PyContext_Enter.
+    explicit Entered(Context& context);
+    Entered(const Entered&) = delete;
+    Entered& operator=(const Entered&) = delete;
+    /// Cost: none if nothing was set; else as that of a copy. From: PyContext_Exit.
+    ~Entered();
+
+private:
+    static detail::identity_type begin(Context& context);
+
+    detail::frame frame_;
+};
+
 /// A regular value type. A copy is independent and has an identity of its own: tokens made in the
 /// original are foreign to it. A move transfers identity; a move *from* an entered context copies.
 /// Threads: const members on one object from several threads at once, also while another thread
@@ -225,12 +244,14 @@ public:
     /// Throws: RuntimeError where this context is entered.
     CONTEXTVARS_EXPORT Context& operator=(const Context& other);
     CONTEXTVARS_EXPORT Context& operator=(Context&& other);
-    /// Destroying an entered context tells the diagnostics hook and terminates.
+    /// Destroying an entered context is misuse: whoever entered it keeps its bindings, and when that
+    /// entry is left, the diagnostics hook is told and the program terminates. So what is never left,
+    /// since the process ends inside, is never reported.
     ~Context() {
         // Relaxed: nobody else may use an object that is being destroyed.
         if ((state_.load(std::memory_order_relaxed) & detail::in_use) != 0) [[unlikely]]
-            report_destroyed();
-        if (detail::map* bindings = bindings_.load(std::memory_order_relaxed);
+            detail::destroy_in_use(*this);
+        else if (detail::map* bindings = bindings_.load(std::memory_order_relaxed);
             bindings != detail::empty_map())
             detail::release_bindings(bindings);
     }
@@ -245,7 +266,7 @@ public:
     /// Cost: one locked instruction, and one more where f sets. From: Python's Context.run().
     template <class F, class... Args>
     std::invoke_result_t<F, Args...> run(F&& f, Args&&... args) & {
-        const detail::entry entry(*this);
+        const Entered entered(*this);
         return std::apply(std::forward<F>(f), std::forward_as_tuple(std::forward<Args>(args)...));
     }
     /// The same for `copy_context().run(f)`: no other thread may use the context meanwhile.
@@ -256,16 +277,10 @@ public:
         return std::apply(std::forward<F>(f), std::forward_as_tuple(std::forward<Args>(args)...));
     }
 
-    /// For people who write frameworks: enters, and returns a guard that leaves. Guards leave in
-    /// reverse order on the thread that entered; anything else tells the diagnostics hook and
-    /// terminates. Never hold one across a co_await.
-    /// Throws: RuntimeError, as run().
-    [[nodiscard("the guard leaves the context when it is destroyed, so it must be kept")]]
-    detail::entry enter() & {
-        return detail::entry(*this);
-    }
-    detail::entry enter() && = delete;
-    detail::entry enter() const&& = delete;
+    /// Returns: a guard that leaves the context. Throws: RuntimeError, as run().
+    Entered enter() & { return Entered(*this); }
+    Entered enter() && = delete;
+    Entered enter() const&& = delete;
 
     /// Returns: whether the variable is bound here. Defaults are not bindings.
     template <class T>
@@ -328,21 +343,19 @@ private:
 
     explicit Context(detail::pinned_map bindings) noexcept : bindings_(bindings.take()) {}
 
-    [[noreturn]] CONTEXTVARS_EXPORT void report_destroyed() const noexcept;
     CONTEXTVARS_EXPORT const detail::cell* find(detail::key_type key) const;
     CONTEXTVARS_EXPORT bool contains_key(detail::key_type key) const noexcept;
     CONTEXTVARS_EXPORT std::shared_ptr<const snapshot> take_snapshot() const;
     [[noreturn]] CONTEXTVARS_EXPORT void throw_key_error(const detail::variable& variable) const;
 
-    // The bindings, held with one reference. The low bits mark them as taken by a copier (for a
-    // handful of instructions). While the context is entered they stay what they were, so that
-    // other threads may copy them.
-    mutable std::atomic<detail::map*> bindings_{detail::empty_map()};
-    // idle: the context's identity, 0 until a token needs one;
-    // entered: the thread's number + 1; reserved for a suspended task: 2 (the task has the identity).
+    // The bindings, held with one reference. While the context is entered they stay what they were,
+    // so that other threads may copy them.
+    std::atomic<detail::map*> bindings_{detail::empty_map()};
+    // idle: the context's identity, 0 until a token needs one; entered: the thread's number + 1;
+    // reserved for a suspended task: the address of the task's frame, which has the identity, + 2.
     std::atomic<std::uint64_t> state_{0};
 
-    friend class detail::entry;
+    friend class Entered;
     friend class detail::sole_entry;
     friend struct detail::context_access;
     friend Context copy_context() noexcept;
@@ -356,30 +369,11 @@ inline Context copy_context() noexcept { return Context(detail::pinned_map::of_c
 
 namespace detail {
 
-/// What remains to be done where a context is entered by two threads at once, and where it was
-/// changed while it was entered.
+/// For a context that is entered by two threads at once; and for one that was changed while it was
+/// entered, or destroyed.
 [[nodiscard]] CONTEXTVARS_EXPORT identity_type begin_contended(Context& context);
-CONTEXTVARS_EXPORT void end_changed(Context& context, map* last, identity_type identity) noexcept;
-
-/// Returns: the identity of the context, which is now entered.
-inline identity_type entry::begin(Context& context) {
-    // What it is if it is idle.
-    identity_type identity = context.state_.load(std::memory_order_relaxed) & ~in_use;
-    // Acquire: pairs with the release of who left it last.
-    if (!context.state_.compare_exchange_strong(identity, thread_number() + entered,
-                                                std::memory_order_acquire,
-                                                std::memory_order_relaxed)) [[unlikely]]
-        return begin_contended(context);
-    return identity;
-}
-
-inline entry::entry(Context& context) {
-    frame_.context = &context;
-    frame_.identity = begin(context);
-    // Acquire: only copiers, who put back what they took, may be at the bindings.
-    frame_.published = without_mark(context.bindings_.load(std::memory_order_acquire));
-    push(frame_, frame_.published);
-}
+CONTEXTVARS_EXPORT void end_changed(const frame& frame, map* last) noexcept;
+[[noreturn]] CONTEXTVARS_EXPORT void report_destroyed(const frame& frame) noexcept;
 
 inline sole_entry::sole_entry(Context& context) {
     frame_.context = &context;
@@ -394,23 +388,51 @@ inline sole_entry::sole_entry(Context& context) {
 
 inline sole_entry::~sole_entry() {
     map* last = pop(frame_);
+    if (frame_.published != nullptr) [[unlikely]]
+        report_destroyed(frame_);
     freeze(*last);
     auto& context = const_cast<Context&>(*frame_.context);
     context.bindings_.store(last, std::memory_order_relaxed);
     context.state_.store(frame_.identity, std::memory_order_relaxed);
 }
 
-inline entry::~entry() {
-    map* last = pop(frame_);
+} // namespace detail
+
+/// Returns: the identity of the context, which is now entered.
+inline detail::identity_type Entered::begin(Context& context) {
+    // What it is if it is idle.
+    detail::identity_type identity =
+        context.state_.load(std::memory_order_relaxed) & ~detail::in_use;
+    // Acquire: pairs with the release of who left it last.
+    if (!context.state_.compare_exchange_strong(identity, detail::thread_number() + detail::entered,
+                                                std::memory_order_acquire,
+                                                std::memory_order_relaxed)) [[unlikely]]
+        return detail::begin_contended(context);
+    return identity;
+}
+
+inline Entered::Entered(Context& context) {
+    frame_.context = &context;
+    frame_.identity = begin(context);
+    // Relaxed: they change only while the context is entered; begin() has synchronised.
+    frame_.published = context.bindings_.load(std::memory_order_relaxed);
+    detail::push(frame_, frame_.published);
+}
+
+inline Entered::~Entered() {
+    if (detail::top_frame() != &frame_) [[unlikely]] {
+        detail::leave_out_of_order(frame_);
+        return;
+    }
+    detail::map* const last = detail::pop(frame_);
     auto& context = const_cast<Context&>(*frame_.context);
-    if (last != frame_.published) [[unlikely]]
-        end_changed(context, last, frame_.identity);
+    // Relaxed: this thread has them, or has set others; or the context was destroyed.
+    if (last != context.bindings_.load(std::memory_order_relaxed)) [[unlikely]]
+        detail::end_changed(frame_, last);
     else
         // Release: who enters it next sees what was done in it.
         context.state_.store(frame_.identity, std::memory_order_release);
 }
-
-} // namespace detail
 
 } // namespace contextvars::inline v0
 

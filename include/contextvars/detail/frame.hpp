@@ -25,7 +25,8 @@ struct frame {
     const Context* context; ///< the Context object entered, or nullptr
     map* published;    ///< the map that `context` shows to other threads meanwhile: this thread
                        ///< reads it, but may not change it in place. Of a suspension: the map
-                       ///< below, likewise. Of a copy: copy_mark(), or what it has handed on
+                       ///< below, likewise. Of a copy: copy_mark(), or what it has handed on. Of a
+                       ///< context that was destroyed meanwhile: its address (see src/context.cpp)
     frame* previous;   ///< the frame below; nullptr: the thread's base context
     map* previous_map; ///< what is current again when this frame is left
 };
@@ -35,6 +36,9 @@ inline map* copy_mark() noexcept { return reinterpret_cast<map*>(alignof(map)); 
 
 /// Tells the diagnostics hook that `frame` is not the one entered last, and terminates.
 [[noreturn]] CONTEXTVARS_EXPORT void report_left_out_of_order(const frame& frame) noexcept;
+/// The same, but returns, and does nothing, if the process ends: a guard in static storage ends then
+/// inside what was entered after it, or on another thread.
+CONTEXTVARS_EXPORT void leave_out_of_order(const frame& frame) noexcept;
 
 inline void push(frame& frame, map* map) noexcept {
     // volatile: else g++ makes one wide store of two fields, which reaches the narrow loads in pop()
@@ -96,24 +100,9 @@ private:
     frame frame_;
 };
 
-/// Enters a Context for as long as it lives. Its members are in context.hpp.
-class entry {
-public:
-    /// Throws: RuntimeError where the context is entered.
-    explicit entry(Context& context);
-    entry(const entry&) = delete;
-    entry& operator=(const entry&) = delete;
-    /// Terminates where this is not the frame entered last on this thread.
-    ~entry();
-
-private:
-    static identity_type begin(Context& context);
-
-    frame frame_;
-};
-
-/// The same for a Context that nobody else can use meanwhile, since it is an rvalue: nothing is
-/// shown to other threads, so no locked instruction is needed and sets are in place.
+/// Enters, for as long as it lives, a Context that nobody else can use meanwhile, since it is an
+/// rvalue: nothing is shown to other threads, so no locked instruction is needed and sets are in
+/// place. Its members are in context.hpp.
 class sole_entry {
 public:
     /// Throws: RuntimeError where the context is entered.

@@ -38,21 +38,23 @@ public:
     CONTEXTVARS_EXPORT explicit flow(Context& context);
 
     /// Precondition: other is not running.
-    flow(flow&& other) noexcept
-        : frame_(other.frame_), map_(std::move(other.map_)),
-          reserved_(std::exchange(other.reserved_, nullptr)) {}
+    flow(flow&& other) noexcept : frame_(other.frame_), map_(std::move(other.map_)) {
+        if (frame_.context != nullptr) [[unlikely]]
+            take_reservation(other);
+    }
     flow& operator=(flow&&) = delete;
 
-    /// Destroying a flow that runs tells the diagnostics hook and terminates.
+    /// Destroying a flow that runs suspends it first. If it is not what was made current last on this
+    /// thread, that tells the diagnostics hook and terminates, unless the process ends.
     ~flow() {
-        if (reserved_ != nullptr || running_) [[unlikely]]
+        if (frame_.context != nullptr || running_) [[unlikely]]
             end();
     }
 
     /// Makes the flow's context current on this thread. Precondition: not running.
     void resume() noexcept {
         running_ = true;
-        if (reserved_ == nullptr) [[likely]]
+        if (frame_.context == nullptr) [[likely]]
             detail::push(frame_, map_.take());
         else
             resume_reserved();
@@ -64,7 +66,7 @@ public:
     void suspend() noexcept {
         detail::map* last = detail::pop(frame_);
         running_ = false;
-        if (reserved_ == nullptr) [[likely]]
+        if (frame_.context == nullptr) [[likely]]
             map_.emplace(last);
         else
             suspend_reserved(last);
@@ -73,9 +75,11 @@ public:
     bool running() const noexcept { return running_; }
 
     /// Returns: a copy of what the flow holds. Precondition: not running.
-    snapshot copy() const noexcept { return reserved_ == nullptr ? map_ : copy_reserved(); }
+    snapshot copy() const noexcept { return frame_.context == nullptr ? map_ : copy_reserved(); }
 
 private:
+    std::uint64_t state_of_reserved() const noexcept;
+    CONTEXTVARS_EXPORT void take_reservation(flow& other) noexcept;
     CONTEXTVARS_EXPORT void end() noexcept;
     CONTEXTVARS_EXPORT void resume_reserved() noexcept;
     CONTEXTVARS_EXPORT void suspend_reserved(detail::map* last) noexcept;
@@ -84,9 +88,8 @@ private:
     /// its edition is known as one.
     CONTEXTVARS_EXPORT detail::map* reads_instead_of(detail::map* other) const noexcept;
 
-    detail::frame frame_{};
-    snapshot map_; // while suspended; with a reserved Context, the empty one
-    Context* reserved_ = nullptr;
+    detail::frame frame_{}; // its context: the one reserved for the flow, or nullptr
+    snapshot map_;          // while suspended; with a reserved Context, the empty one
     bool running_ = false;
 
     friend class suspension;
@@ -113,7 +116,7 @@ public:
     explicit suspension(flow& flow) noexcept {
         detail::map* last = detail::replace(flow.frame_, frame_);
         flow.running_ = false;
-        if (flow.reserved_ != nullptr) [[unlikely]] {
+        if (flow.frame_.context != nullptr) [[unlikely]] {
             suspend_reserved(flow, last);
             return;
         }
