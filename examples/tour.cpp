@@ -275,12 +275,11 @@ void diagnostics() {
             if (diagnostic.kind == contextvars::diagnostic_kind::scope_not_restored)
                 ++reports;
         });
-    contextvars::Context context;
-    struct frame {
-        contextvars::Scope<std::string> scope = user.scoped("ann");
-    };
-    auto suspended = context.run([] { return std::make_unique<frame>(); });
-    suspended.reset(); // the guard dies where its context is not current
+    contextvars::Context context, inner;
+    context.run([&] {
+        auto scope = std::make_unique<contextvars::Scope<std::string>>(user, "ann");
+        inner.run([&] { scope.reset(); }); // the guard dies inside another context than its own
+    });
     expect(reports == 1 && context[user] == "ann");
     contextvars::set_diagnostics_hook(before);
     // [/diagnostics]

@@ -42,6 +42,7 @@ struct current {
         number(*context->bindings);
         return place;
     }
+    static bool is_gone(engine::key_type) noexcept { return false; } // its token keeps it
     static void share_old_value(const engine::undo& undo) noexcept {
         Py_INCREF(value_of(undo.old_value));
     }

@@ -67,6 +67,7 @@ struct thread_current {
     }
     static identity_type context_of(const map& map) noexcept { return map.writer; }
     static cell& own_place_for(key_type key) { return place_for(own_current_map(top()), key); }
+    static bool is_gone(key_type key) noexcept { return variable_of(key) == nullptr; }
     static void share_old_value(const undo& undo) noexcept {
         if (in_node(undo.key))
             share_own_node(node_of(undo.old_value));

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include "line_limit.hpp"
+#include "locks.hpp"
+#include "process.hpp"
 #include "registry.hpp"
 #include "report.hpp"
 
@@ -8,8 +11,11 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
+#include <cinttypes>
 #include <cstdio>
 #include <exception>
+#include <mutex>
 
 namespace contextvars::inline v0 {
 
@@ -17,17 +23,39 @@ namespace {
 
 constinit std::atomic<diagnostics_hook> hook{nullptr};
 
-// Parts of a line are written by one call, so that lines of several threads do not mix.
-void write_line(const diagnostic& diagnostic) noexcept {
+constinit std::array<detail::line_limit, 5> limits; // by kind
+
+void write_left_out(std::uint32_t count) noexcept {
+    std::fprintf(stderr, "contextvars: %" PRIu32 " more like these were left out\n", count);
+}
+
+/// One line, and one more that counts those left out before, if there were any.
+void write(const diagnostic& diagnostic) noexcept {
+    const auto now = std::chrono::duration_cast<std::chrono::seconds>(
+        std::chrono::steady_clock::now().time_since_epoch());
+    const std::lock_guard guard(detail::diagnostics_lock);
+    detail::line_limit& limit = limits[static_cast<std::size_t>(diagnostic.kind)];
+    if (!limit.passes(now.count()))
+        return;
+    if (const std::uint32_t left_out = limit.take_left_out(); left_out != 0)
+        write_left_out(left_out);
     const auto length = [](std::string_view text) { return static_cast<int>(text.size()); };
     std::array<char, 48> context{};
     if (diagnostic.context != nullptr)
         std::snprintf(context.data(), context.size(), ": <Context at %p>", diagnostic.context);
-    std::fprintf(stderr, "contextvars: %.*s%s%.*s%s%s (%.*s)\n", length(diagnostic.what),
+    // One call, so that other writers to standard error do not come between.
+    std::fprintf(stderr, "contextvars: %.*s%s%.*s%s%s (%.*s)%s\n", length(diagnostic.what),
                  diagnostic.what.data(), diagnostic.variable.empty() ? "" : ": variable '",
                  length(diagnostic.variable), diagnostic.variable.data(),
                  diagnostic.variable.empty() ? "" : "'", context.data(), length(diagnostic.where),
-                 diagnostic.where.data());
+                 diagnostic.where.data(),
+                 limit.is_reached() ? "; more like this within a minute are only counted" : "");
+}
+
+[[gnu::destructor]] void write_what_is_left_out() {
+    for (detail::line_limit& limit : limits)
+        if (const std::uint32_t left_out = limit.take_left_out(); left_out != 0)
+            write_left_out(left_out);
 }
 
 } // namespace
@@ -43,7 +71,7 @@ void report(const diagnostic& diagnostic) noexcept {
     if (const diagnostics_hook installed = hook.load(std::memory_order_acquire))
         installed(diagnostic);
     else
-        write_line(diagnostic);
+        write(diagnostic);
 }
 
 void report_fatal(const diagnostic& diagnostic) noexcept {
@@ -51,7 +79,24 @@ void report_fatal(const diagnostic& diagnostic) noexcept {
     std::terminate();
 }
 
+namespace {
+
+/// Whether the context with this identity is entered on this thread, below the current one.
+bool is_entered_below(identity_type context) noexcept {
+    for (const frame* frame = top_frame(); frame != nullptr; frame = frame->previous)
+        if (frame->identity == context)
+            return true;
+    return false;
+}
+
+} // namespace
+
 void report_unrestored(const undo& undo, reset_result result) noexcept {
+    // Elsewhere its frame was destroyed while it was suspended, by the end of an executor, say. That
+    // is no misuse, and its context ends as well, or goes on without anybody who could notice.
+    if (result == reset_result::wrong_context &&
+        (!is_entered_below(undo.context) || process_ends()))
+        return;
     const std::string_view name = undo.key == no_key ? std::string_view{} : name_of(undo.key);
     const frame* const current = top_frame();
     const Context* const context = current != nullptr ? current->context : nullptr;
@@ -61,8 +106,8 @@ void report_unrestored(const undo& undo, reset_result result) noexcept {
                 "~Scope"});
     else
         report({diagnostic_kind::scope_not_restored,
-                "a scoped() guard was destroyed where its context is not current, and has "
-                "restored nothing",
+                "a scoped() guard was destroyed inside another context than its own, and has restored "
+                "nothing; destroy it before that context is entered, or after it is left",
                 name, context, "~Scope"});
 }
 

@@ -13,6 +13,7 @@ constinit std::mutex registry_lock;
 constinit std::mutex modules_lock;
 constinit std::mutex end_key_lock;
 constinit std::mutex left_maps_lock;
+constinit std::mutex diagnostics_lock;
 constinit context_lock::spin_lock context_lock::locks[count];
 
 void context_lock::spin_lock::take() noexcept {
@@ -38,11 +39,13 @@ void before_fork() {
     modules_lock.lock();
     end_key_lock.lock();
     left_maps_lock.lock();
+    diagnostics_lock.lock();
     context_lock::take_all();
 }
 
 void after_fork() {
     context_lock::give_all();
+    diagnostics_lock.unlock();
     left_maps_lock.unlock();
     end_key_lock.unlock();
     modules_lock.unlock();

@@ -15,6 +15,7 @@
 //                          other ones, and which can be changed. Throws: std::bad_alloc
 //   place_at_once(map, key), put(map, place, key, value), remove(map, place)
 //                          as in map_operations.hpp
+//   is_gone(key)           the variable that had it does not exist any more
 //   share_old_value(undo)  the token goes on showing it
 #ifndef CONTEXTVARS_SRC_SET_AND_RESET_HPP
 #define CONTEXTVARS_SRC_SET_AND_RESET_HPP
@@ -52,11 +53,17 @@ template <class Current>
     if (undo.key != key)
         return reset_result::wrong_variable;
     map* map = current.bindings();
-    cell* place =
-        current.is_own_of(*map, undo.context) ? current.place_at_once(*map, key) : nullptr;
+    const bool is_own = current.is_own_of(*map, undo.context);
+    if (!is_own && !current.is(undo.context))
+        return reset_result::wrong_context;
+    // A variable that is gone is not bound again: another one may have its place.
+    if (find(*map, key) == nullptr &&
+        (undo.state == undo_state::removes || current.is_gone(key))) {
+        undo.state = undo.had_value() ? undo_state::used_after_value : undo_state::used;
+        return reset_result::ok;
+    }
+    cell* place = is_own ? current.place_at_once(*map, key) : nullptr;
     if (place == nullptr) {
-        if (!current.is(undo.context))
-            return reset_result::wrong_context;
         try {
             place = &current.own_place_for(key);
             map = current.bindings();
@@ -67,7 +74,7 @@ template <class Current>
     if (undo.state == undo_state::restores) {
         current.share_old_value(undo);
         before = current.put(*map, *place, key, undo.old_value);
-    } else if (place->key == key) {
+    } else {
         before = current.remove(*map, *place);
     }
     undo.state = undo.had_value() ? undo_state::used_after_value : undo_state::used;

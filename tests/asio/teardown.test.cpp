@@ -120,7 +120,7 @@ TEST_F(AsioTeardown, of_an_io_context_destroys_coroutines_that_never_ran) {
     EXPECT_EQ(value.use_count(), before);
 }
 
-TEST_F(AsioTeardown, of_a_guard_in_a_foreign_context_tells_the_hook_once) {
+TEST_F(AsioTeardown, of_a_guard_in_a_suspended_coroutine_tells_nobody) {
     RecordedDiagnostics told;
     number.set(1);
     {
@@ -135,14 +135,11 @@ TEST_F(AsioTeardown, of_a_guard_in_a_foreign_context_tells_the_hook_once) {
         context.poll();
         EXPECT_TRUE(told.empty());
     }
-    const auto all = told.all();
-    ASSERT_EQ(all.size(), 1U);
-    EXPECT_EQ(all[0].kind, cv::diagnostic_kind::scope_not_restored);
-    EXPECT_EQ(all[0].variable, "number");
+    EXPECT_TRUE(told.empty());
     EXPECT_EQ(number.get(), 1); // and nothing changed here
 }
 
-TEST_F(AsioTeardown, of_guards_in_nested_frames_tells_the_hook_of_each) {
+TEST_F(AsioTeardown, of_guards_in_nested_frames_tells_nobody) {
     RecordedDiagnostics told;
     {
         net::io_context context;
@@ -158,10 +155,7 @@ TEST_F(AsioTeardown, of_guards_in_nested_frames_tells_the_hook_of_each) {
             net::detached);
         context.poll();
     }
-    const auto all = told.all();
-    ASSERT_EQ(all.size(), 2U);
-    EXPECT_EQ(all[0].variable, "text");
-    EXPECT_EQ(all[1].variable, "number");
+    EXPECT_TRUE(told.empty());
     EXPECT_TRUE(has_no_marks());
 }
 

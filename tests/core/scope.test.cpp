@@ -196,7 +196,7 @@ TEST_F(ScopeTest, of_several_variables_that_ends_in_another_context_tells_the_ho
     }
 }
 
-TEST_F(ScopeTest, that_ends_on_another_thread_changes_nothing_there) {
+TEST_F(ScopeTest, that_ends_on_another_thread_changes_nothing_there_and_tells_nobody) {
     const RecordedDiagnostics diagnostics;
     cv::ContextVar<int> v{"v", 0};
     auto* scope = new auto(v.scoped(1));
@@ -205,7 +205,7 @@ TEST_F(ScopeTest, that_ends_on_another_thread_changes_nothing_there) {
         EXPECT_EQ(v.get(), 0);
     }).join();
     EXPECT_EQ(v.get(), 1);
-    EXPECT_EQ(diagnostics.all().size(), 1u);
+    EXPECT_TRUE(diagnostics.empty()) << "so does a frame that is destroyed while it is suspended";
 }
 
 TEST_F(ScopeTest, that_ends_where_it_should_tells_nobody) {
