@@ -306,15 +306,29 @@ public:
     }
 
     /// Returns: a copy of the value, else `otherwise`; also where another thread runs it.
-    template <class T, class U>
-    T get(const ContextVar<T>& variable, U&& otherwise) const {
+    template <class T>
+    T get(const ContextVar<T>& variable, std::type_identity_t<T> otherwise) const {
         static_assert(std::is_copy_constructible_v<T>,
                       "ctx.get(variable, otherwise) returns a copy of the value; use "
                       "ctx.get(variable) for a T that cannot be copied");
         const detail::pinned_map bindings(*this);
         if (const detail::cell* cell = detail::find(*bindings.get(), variable.key()))
             return *detail::value_in<T>(cell->value);
-        return static_cast<T>(std::forward<U>(otherwise));
+        return otherwise;
+    }
+    template <class T>
+    T get(const ContextVar<T>&, detail::needs_a_static_cast_to<T> auto otherwise) const = delete;
+
+    /// Returns: a copy in which each variable of `assignments` (`ctx.with(user.to("ann"), …)`) has
+    /// the value given there; this context stays as it is. Where one variable is named twice, the
+    /// last holds.
+    /// Throws: as set(). Cost: as copy(), and a set each.
+    template <class... T>
+    Context with(Assignment<T>... assignments) const {
+        Context changed(*this);
+        std::move(changed).run(
+            [&] { (assignments.variable.emplace(std::move(assignments.value)), ...); });
+        return changed;
     }
 
     /// Returns: the number of bindings. O(1).

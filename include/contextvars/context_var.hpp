@@ -48,12 +48,11 @@ public:
 
     /// A variable whose get() returns `default_value` where the variable is missing. A default is
     /// not a binding: contexts know nothing of it.
-    /// Throws: std::bad_alloc, and what constructing a T throws. Cost: as above, and that of a T.
-    template <class U = T>
-        requires std::is_constructible_v<T, U&&>
-    constexpr ContextVar(std::string_view name, U&& default_value)
+    /// Throws: std::bad_alloc, and what moving a T throws. Cost: as above, and that of a T.
+    constexpr ContextVar(std::string_view name, T default_value)
         : variable(name, detail::operations_of<T>),
-          default_(std::in_place, std::forward<U>(default_value)) {}
+          default_(std::in_place, std::move(default_value)) {}
+    ContextVar(std::string_view name, detail::needs_a_static_cast_to<T> auto) = delete;
 
     ContextVar(const ContextVar&) = delete;
     ContextVar& operator=(const ContextVar&) = delete;
@@ -83,17 +82,15 @@ public:
 
     /// Returns: the value in the current context, else `otherwise`; the variable's own default is
     /// not asked. Throws: what copying a T throws. From: Python's ContextVar.get(default).
-    template <class U = T>
-    T get(U&& otherwise) const {
+    T get(T otherwise) const {
         static_assert(std::is_copy_constructible_v<T>,
                       "get(otherwise) returns a copy of the value; use try_get() for a T that "
                       "cannot be copied");
-        static_assert(std::is_convertible_v<U&&, T>,
-                      "get(otherwise): the argument must convert to the variable's type");
         if (const detail::cell* cell = detail::find(*detail::current_map(), key()))
             return *detail::value_in<T>(cell->value);
-        return static_cast<T>(std::forward<U>(otherwise));
+        return otherwise;
     }
+    T get(detail::needs_a_static_cast_to<T> auto otherwise) const = delete;
 
     /// Returns: the value in the current context, else the default, else nullptr. For a T stored
     /// inline the pointer is good until the next set, reset, capture, switch or suspension; for
@@ -114,20 +111,19 @@ public:
         return std::addressof(*default_);
     }
 
-    /// Binds the variable to `value` in the current context.
+    /// Binds the variable to `value` in the current context. The argument converts to T as that of
+    /// any function would: implicitly, and with the compiler's warnings at the caller's line. For
+    /// explicit construction there is emplace().
     /// Returns: a token that can undo it, once; dropping the token undoes nothing.
     /// Throws: std::bad_alloc, std::length_error (a million variables are bound at once), and what
-    /// constructing a T throws; then nothing has changed.
+    /// moving a T throws; then nothing has changed.
     /// Cost: a store where T is stored inline and the context's bindings are shared with no copy;
     /// one allocation for other types; else a copy of the map besides.
     /// From: Python's ContextVar.set().
-    template <class U = T>
-        requires std::is_constructible_v<T, U&&>
-    Token<T> set(U&& value) const {
-        return emplace(std::forward<U>(value));
-    }
+    Token<T> set(T value) const { return emplace(std::move(value)); }
+    Token<T> set(detail::needs_a_static_cast_to<T> auto value) const = delete;
 
-    /// As set(), with the value constructed in place from `args`.
+    /// As set(), with the value constructed in place from `args`, explicitly.
     template <class... Args>
     Token<T> emplace(Args&&... args) const {
         static_assert(std::is_constructible_v<T, Args&&...>,
@@ -159,18 +155,12 @@ public:
 
     /// Sets, and returns a guard that resets. Throws: as set().
     /// From: Python 3.14's `with var.set(value):`.
-    template <class U = T>
-        requires std::is_constructible_v<T, U&&>
-    Scope<T> scoped(U&& value) const {
-        return Scope<T>(*this, std::forward<U>(value));
-    }
+    Scope<T> scoped(T value) const { return Scope<T>(*this, std::move(value)); }
+    Scope<T> scoped(detail::needs_a_static_cast_to<T> auto value) const = delete;
 
-    /// Returns: what contextvars::scoped takes to bind several variables at once.
-    template <class U = T>
-        requires std::is_constructible_v<T, U&&>
-    Assignment<T> to(U&& value) const {
-        return {*this, T(std::forward<U>(value))};
-    }
+    /// Returns: what contextvars::scoped and Context::with take to bind several variables at once.
+    Assignment<T> to(T value) const { return {*this, std::move(value)}; }
+    Assignment<T> to(detail::needs_a_static_cast_to<T> auto value) const = delete;
 
     /// `<ContextVar name='v' at 0x…>`, or `<ContextVar name='v' default=1 at 0x…>`.
     friend std::ostream& operator<<(std::ostream& out, const ContextVar& variable) {

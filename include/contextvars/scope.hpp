@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Guards that set variables and, when they are destroyed, reset them: `auto s = user.scoped("ann")`
-// for one variable, `auto s = scoped(user.to("ann"), tenant.to(7))` for several, all or none,
-// undone in reverse.
+// or `Scope s(user, "ann")` for one variable, `auto s = scoped(user.to("ann"), tenant.to(7))` for
+// several, all or none, undone in reverse.
 //
 // A guard that is destroyed where its context is not current (in a coroutine frame destroyed from
 // outside, say) changes nothing there and throws nothing; the diagnostics hook is told.
@@ -11,15 +11,21 @@
 
 #include <contextvars/token.hpp>
 
+#include <type_traits>
 #include <utility>
 
 namespace contextvars::inline v0 {
 
-/// Resets its variable when destroyed. Made by ContextVar<T>::scoped.
+/// Sets its variable, and resets it when destroyed. May be a member, or live in a std::optional.
 template <class T>
 class [[nodiscard(
     "the guard resets the variable when it is destroyed, so it must be kept")]] Scope {
 public:
+    /// As variable.scoped(value).
+    Scope(const ContextVar<T>& variable, std::type_identity_t<T> value)
+        : token_(variable.emplace(std::move(value))) {}
+    Scope(const ContextVar<T>& variable, detail::needs_a_static_cast_to<T> auto value) = delete;
+
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
 
@@ -35,16 +41,10 @@ public:
     const Token<T>& token() const noexcept { return token_; }
 
 private:
-    template <class U>
-    Scope(const ContextVar<T>& variable, U&& value)
-        : token_(variable.emplace(std::forward<U>(value))) {}
-
     Token<T> token_;
-
-    friend class ContextVar<T>;
 };
 
-/// A variable and the value that scoped() will give it. Made by ContextVar<T>::to.
+/// A variable and the value that scoped() or Context::with will give it. Made by ContextVar<T>::to.
 template <class T>
 struct Assignment {
     const ContextVar<T>& variable;
@@ -64,7 +64,7 @@ struct scopes<> {};
 template <class T, class... Rest>
 struct scopes<T, Rest...> {
     explicit scopes(Assignment<T>&& first, Assignment<Rest>&&... rest)
-        : first_(first.variable.scoped(std::move(first.value))), rest_(std::move(rest)...) {}
+        : first_(first.variable, std::move(first.value)), rest_(std::move(rest)...) {}
 
     Scope<T> first_;
     [[no_unique_address]] scopes<Rest...> rest_;

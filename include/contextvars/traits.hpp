@@ -28,6 +28,14 @@ inline constexpr bool stored_inline =
 
 namespace detail {
 
+/// A floating-point number for an integer, or a pointer (or what becomes one: an array, a function, a
+/// lambda without captures) for a bool. C++ converts these implicitly; here whoever means it says so.
+template <class U, class T>
+concept needs_a_static_cast_to =
+    (std::is_integral_v<T> && std::is_floating_point_v<U>) ||
+    (std::is_same_v<T, bool> && (std::is_pointer_v<decltype(+std::declval<U&>())> ||
+                                 std::is_member_pointer_v<U>));
+
 template <class T>
 concept has_equality = requires(const T& a, const T& b) {
     { a == b } -> std::convertible_to<bool>;
