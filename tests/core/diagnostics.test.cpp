@@ -141,21 +141,6 @@ TEST_F(DiagnosticsTest, of_a_scope_name_the_variable_and_the_context_that_was_cu
     EXPECT_NE(told[1].context, &other);
 }
 
-TEST_F(DiagnosticsTest, of_a_kind_are_written_ten_times_a_minute_and_then_counted) {
-    // In a process of its own, which has written nothing yet.
-    EXPECT_EXIT(
-        {
-            cv::ContextVar<int> v{"noisy"};
-            for (int i = 0; i < 200; ++i) {
-                auto* scope = new auto(v.scoped(1));
-                isolated([&] { delete scope; });
-            }
-            std::exit(0);
-        },
-        testing::ExitedWithCode(0),
-        "^(contextvars: a scoped.* 'noisy'.*\n){10}contextvars: 190 more like these were left out\n$");
-}
-
 TEST_F(DiagnosticsTest, let_the_hook_use_the_library) {
     static cv::ContextVar<int> counter{"counter", 0};
     cv::ContextVar<int> v{"v"};
@@ -190,6 +175,21 @@ TEST_F(DiagnosticsDeathTest, destroying_an_entered_context_terminates) {
     EXPECT_DEATH(destroy_inside_run(), "[Cc]ontext");
     EXPECT_DEATH(destroy_on_another_thread_while_entered(), "[Cc]ontext");
     EXPECT_DEATH(destroy_while_another_is_entered_inside(), "[Cc]ontext");
+}
+
+TEST_F(DiagnosticsDeathTest, lines_of_a_kind_are_written_ten_times_a_minute_and_then_counted) {
+    // In a process of its own, which has written nothing yet.
+    EXPECT_EXIT(
+        {
+            cv::ContextVar<int> v{"noisy"};
+            for (int i = 0; i < 200; ++i) {
+                auto* scope = new auto(v.scoped(1));
+                isolated([&] { delete scope; });
+            }
+            std::exit(0);
+        },
+        testing::ExitedWithCode(0),
+        "^(contextvars: a scoped.* 'noisy'.*\n){10}contextvars: 190 more like these were left out\n$");
 }
 
 TEST_F(DiagnosticsDeathTest, the_hook_is_told_before_the_program_ends) {

@@ -41,7 +41,7 @@ void expect_that_the_next_variable_keeps_its_binding(T first, T second, bool bou
         if (bound_before) {
             variable->set(first);
         }
-        auto guard = std::make_unique<cv::Scope<T>>(variable->scoped(first));
+        auto guard = std::make_unique<cv::Scope<T>>(*variable, first);
         variable.reset();
         cv::ContextVar<T> next{"new"};
         next.set(second);
@@ -66,8 +66,8 @@ TEST_F(GoneTest, variable_of_a_guard_leaves_the_next_one_its_binding) {
 
 TEST_F(GoneTest, variable_of_a_guard_leaves_the_next_one_missing) {
     auto variable = std::make_unique<cv::ContextVar<int>>("old");
-    auto outer = std::make_unique<cv::Scope<int>>(variable->scoped(1));
-    auto inner = std::make_unique<cv::Scope<int>>(variable->scoped(2));
+    auto outer = std::make_unique<cv::Scope<int>>(*variable, 1);
+    auto inner = std::make_unique<cv::Scope<int>>(*variable, 2);
     variable.reset();
     cv::ContextVar<int> next{"new"};
     next.set(1);
@@ -80,7 +80,7 @@ TEST_F(GoneTest, variable_of_a_guard_leaves_the_next_one_missing) {
 
 TEST_F(GoneTest, variable_of_a_guard_in_a_captured_context_leaves_the_next_one_its_binding) {
     auto variable = std::make_unique<cv::ContextVar<std::string>>("old");
-    auto guard = std::make_unique<cv::Scope<std::string>>(variable->scoped("a"));
+    auto guard = std::make_unique<cv::Scope<std::string>>(*variable, "a");
     variable.reset();
     cv::ContextVar<std::string> next{"new"};
     next.set("b");
@@ -93,7 +93,7 @@ TEST_F(GoneTest, variable_of_a_guard_in_a_captured_context_leaves_the_next_one_i
 TEST_F(GoneTest, variable_of_a_guard_is_unbound_if_nothing_took_its_place) {
     const NothingLeaks leaks;
     auto variable = std::make_unique<cv::ContextVar<Counted>>("old");
-    auto guard = std::make_unique<cv::Scope<Counted>>(variable->scoped(Counted(1)));
+    auto guard = std::make_unique<cv::Scope<Counted>>(*variable, Counted(1));
     variable.reset();
     EXPECT_EQ(cv::copy_context().size(), 1u);
     guard.reset();
@@ -105,7 +105,7 @@ TEST_F(GoneTest, variable_of_a_guard_whose_place_was_taken_stays_bound_until_the
     const NothingLeaks leaks;
     isolated([] {
         auto variable = std::make_unique<cv::ContextVar<Counted>>("old");
-        auto guard = std::make_unique<cv::Scope<Counted>>(variable->scoped(Counted(1)));
+        auto guard = std::make_unique<cv::Scope<Counted>>(*variable, Counted(1));
         variable.reset();
         cv::ContextVar<Counted> next{"new"};
         next.set(Counted(2));
@@ -137,7 +137,7 @@ TEST_F(GoneTest, variable_of_a_guard_in_a_flow_leaves_the_next_one_its_binding) 
     std::unique_ptr<cv::Scope<int>> guard;
     cv::ext::flow flow;
     flow.resume();
-    guard = std::make_unique<cv::Scope<int>>(variable->scoped(1));
+    guard = std::make_unique<cv::Scope<int>>(*variable, 1);
     flow.suspend();
     variable.reset();
     cv::ContextVar<int> next{"new"};
