@@ -23,7 +23,7 @@ namespace {
 
 constinit std::atomic<diagnostics_hook> hook{nullptr};
 
-constinit std::array<detail::line_limit, 5> limits; // by kind
+constinit std::array<detail::line_limit, 6> limits; // by kind
 
 void write_left_out(std::uint32_t count) noexcept {
     std::fprintf(stderr, "contextvars: %" PRIu32 " more like these were left out\n", count);

@@ -12,6 +12,7 @@
 
 #include "locks.hpp"
 #include "memory.hpp"
+#include "modules.hpp"
 #include "report.hpp"
 
 #include <array>
@@ -164,6 +165,7 @@ const void* variable_of(key_type key) noexcept {
 /// What a variable asks of the registry.
 struct registry {
     static key_type assign_key(const variable& variable) {
+        keep_modules_loaded(*variable.operations_);
         const std::lock_guard guard(registry_lock);
         if (variable.key_.load(std::memory_order_relaxed) != unbound_key)
             return variable.key_.load(std::memory_order_relaxed);

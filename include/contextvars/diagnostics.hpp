@@ -17,6 +17,7 @@ enum class diagnostic_kind {
     left_out_of_order,               ///< a context left not last-in first-out, or on another
                                      ///< thread, or suspended with; followed by std::terminate
     second_copy,                     ///< another copy of this library is in the process
+    module_not_kept,                 ///< a plug-in whose types are bound could not be kept loaded
 };
 
 /// What happened. The views are good until the hook returns.

@@ -125,8 +125,11 @@ inline void* node_of(const word& word) noexcept {
 template <class T>
 class new_node {
 public:
+    /// The operations are those of its variable, which may lie in another module than this code: the
+    /// value may outlive this one.
     template <class... Args>
-    explicit new_node(Args&&... args) : storage_(allocate_node(operations_of<T>)) {
+    explicit new_node(const type_operations& operations, Args&&... args)
+        : storage_(allocate_node(operations)) {
         try {
             ::new (storage_) T(std::forward<Args>(args)...);
         } catch (...) {

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+#include "modules.hpp"
+
+#include "report.hpp"
+
+#if defined(__GLIBC__)
+
+#include "locks.hpp"
+#include "memory.hpp"
+
+#include <dlfcn.h>
+#include <link.h>
+
+#include <functional>
+#include <mutex>
+#include <new>
+#include <unordered_set>
+
+// A static executable has no dlopen, or one that works only beside the shared C library it was linked
+// against. Weak, so that this library does not bring it in.
+#pragma weak dlopen
+#pragma weak dlclose
+#pragma weak dladdr1
+#if defined(DLFO_STRUCT_HAS_EH_DBASE)
+#pragma weak _dl_find_object
+#endif
+
+namespace contextvars::inline v0::detail {
+
+namespace {
+
+using module_set = std::unordered_set<const link_map*, std::hash<const link_map*>, std::equal_to<>,
+                                      own_memory<const link_map*>>;
+// Never destroyed: what is in it stays loaded.
+constinit module_set* kept = nullptr;
+
+/// The module that has something at this address, or nullptr.
+link_map* module_of(const void* address) noexcept {
+    auto* const pointer = const_cast<void*>(address);
+#if defined(DLFO_STRUCT_HAS_EH_DBASE)
+    // Takes no lock, so that a constructor may wait for a thread that binds a variable of a module
+    // which is loaded already.
+    dl_find_object found;
+    if (_dl_find_object != nullptr)
+        return _dl_find_object(pointer, &found) == 0 ? found.dlfo_link_map : nullptr;
+#endif
+    Dl_info info;
+    void* module = nullptr;
+    if (dladdr1 == nullptr || dladdr1(pointer, &info, &module, RTLD_DL_LINKMAP) == 0)
+        return nullptr;
+    return static_cast<link_map*>(module);
+}
+
+bool is_kept(const link_map* module) noexcept {
+    const std::lock_guard guard(modules_lock);
+    return kept != nullptr && kept->contains(module);
+}
+
+void remember(const link_map* module) noexcept {
+    const std::lock_guard guard(modules_lock);
+    try {
+        if (kept == nullptr)
+            kept = ::new (need_memory(sizeof(module_set))) module_set;
+        kept->insert(module);
+    } catch (const std::bad_alloc&) {
+        // Then it is kept once more at the next occasion.
+    }
+}
+
+void keep_loaded(const void* address) noexcept {
+    const link_map* const module = address != nullptr ? module_of(address) : nullptr;
+    // The executable has no name, and is always there.
+    if (module == nullptr || *module->l_name == '\0' || is_kept(module) || dlopen == nullptr)
+        return;
+    // By its name, which the loader compares with those of the modules it has: no file is looked for.
+    void* const handle = dlopen(module->l_name, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+    if (handle == nullptr) {
+        report({diagnostic_kind::module_not_kept,
+                "a module whose types variables have could not be kept loaded; it must not be closed "
+                "before the contexts that bind them are gone",
+                {},
+                nullptr,
+                module->l_name});
+        return;
+    }
+    remember(module);
+    static_cast<void>(dlclose(handle)); // gives back a count, which is not the last
+}
+
+template <class R, class... Args>
+const void* address_of(R (*function)(Args...) noexcept) noexcept {
+    return reinterpret_cast<const void*>(function);
+}
+template <class R, class... Args>
+const void* address_of(R (*function)(Args...)) noexcept {
+    return reinterpret_cast<const void*>(function);
+}
+
+} // namespace
+
+void keep_modules_loaded(const type_operations& operations) noexcept {
+    // Each may be another module's, since one symbol of several modules is one object.
+    for (const void* part :
+         {static_cast<const void*>(&operations), static_cast<const void*>(operations.type),
+          address_of(operations.destroy), address_of(operations.equal),
+          address_of(operations.print)})
+        keep_loaded(part);
+}
+
+} // namespace contextvars::inline v0::detail
+
+#else
+
+namespace contextvars::inline v0::detail {
+
+void keep_modules_loaded(const type_operations&) noexcept {}
+
+} // namespace contextvars::inline v0::detail
+
+#endif
