@@ -162,8 +162,11 @@ namespace {
 void leave(const frame& frame, map* last, std::uint64_t state) noexcept {
     auto& context = const_cast<Context&>(*frame.context);
     if (context_access::is_destroyed(context) ||
-        context_access::state(context) != thread_number() + entered)
+        context_access::state(context) != thread_number() + entered) {
+        if (process_ends()) // static destructors, in an order that does not matter then
+            return;
         report_destroyed(frame);
+    }
     map* before = empty_map();
     if (last != frame.published) {
         freeze(*last);
