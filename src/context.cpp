@@ -224,12 +224,13 @@ void leave_out_of_order(const frame& frame) noexcept {
 
 void report_destroyed(const frame& frame) noexcept {
     const bool is_known = frame.context == &destroyed_context();
-    report_fatal({diagnostic_kind::context_destroyed_while_entered,
-                  "a context was destroyed while it was entered; it must outlive run(), the guard of "
-                  "enter(), and a task that runs in it",
-                  {},
-                  is_known ? reinterpret_cast<const Context*>(frame.published) : frame.context,
-                  "leave"});
+    report_fatal(
+        {diagnostic_kind::context_destroyed_while_entered,
+         "a context was destroyed while it was entered; it must outlive run(), the guard of "
+         "enter(), and a task that runs in it",
+         {},
+         is_known ? reinterpret_cast<const Context*>(frame.published) : frame.context,
+         "leave"});
 }
 
 void destroy_in_use(Context& context) noexcept {

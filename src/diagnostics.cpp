@@ -105,10 +105,11 @@ void report_unrestored(const undo& undo, reset_result result) noexcept {
                 "a scoped() guard could not restore its variable for want of memory", name, context,
                 "~Scope"});
     else
-        report({diagnostic_kind::scope_not_restored,
-                "a scoped() guard was destroyed inside another context than its own, and has restored "
-                "nothing; destroy it before that context is entered, or after it is left",
-                name, context, "~Scope"});
+        report(
+            {diagnostic_kind::scope_not_restored,
+             "a scoped() guard was destroyed inside another context than its own, and has restored "
+             "nothing; destroy it before that context is entered, or after it is left",
+             name, context, "~Scope"});
 }
 
 } // namespace detail

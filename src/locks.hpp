@@ -21,10 +21,10 @@ class Context;
 
 namespace detail {
 
-extern constinit std::mutex registry_lock;  ///< of the names and ids of variables
-extern constinit std::mutex modules_lock;   ///< of the modules that stay loaded
-extern constinit std::mutex end_key_lock;   ///< of the making of the key that ends threads
-extern constinit std::mutex left_maps_lock; ///< of the references that ended threads have left
+extern constinit std::mutex registry_lock;    ///< of the names and ids of variables
+extern constinit std::mutex modules_lock;     ///< of the modules that stay loaded
+extern constinit std::mutex end_key_lock;     ///< of the making of the key that ends threads
+extern constinit std::mutex left_maps_lock;   ///< of the references that ended threads have left
 extern constinit std::mutex diagnostics_lock; ///< of the lines on standard error
 
 /// Makes fork() take them from now on. Called when the library is loaded.
@@ -36,7 +36,9 @@ void take_locks_at_fork() noexcept;
 /// them all.
 class context_lock {
 public:
-    explicit context_lock(const Context& context) noexcept : lock_(lock_of(context)) { lock_.take(); }
+    explicit context_lock(const Context& context) noexcept : lock_(lock_of(context)) {
+        lock_.take();
+    }
     context_lock(const context_lock&) = delete;
     context_lock& operator=(const context_lock&) = delete;
     ~context_lock() { lock_.give(); }

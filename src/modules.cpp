@@ -75,12 +75,13 @@ void keep_loaded(const void* address) noexcept {
     // By its name, which the loader compares with those of the modules it has: no file is looked for.
     void* const handle = dlopen(module->l_name, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
     if (handle == nullptr) {
-        report({diagnostic_kind::module_not_kept,
-                "a module whose types variables have could not be kept loaded; it must not be closed "
-                "before the contexts that bind them are gone",
-                {},
-                nullptr,
-                module->l_name});
+        report(
+            {diagnostic_kind::module_not_kept,
+             "a module whose types variables have could not be kept loaded; it must not be closed "
+             "before the contexts that bind them are gone",
+             {},
+             nullptr,
+             module->l_name});
         return;
     }
     remember(module);

@@ -57,8 +57,7 @@ template <class Current>
     if (!is_own && !current.is(undo.context))
         return reset_result::wrong_context;
     // A variable that is gone is not bound again: another one may have its place.
-    if (find(*map, key) == nullptr &&
-        (undo.state == undo_state::removes || current.is_gone(key))) {
+    if (find(*map, key) == nullptr && (undo.state == undo_state::removes || current.is_gone(key))) {
         undo.state = undo.had_value() ? undo_state::used_after_value : undo_state::used;
         return reset_result::ok;
     }

@@ -44,7 +44,6 @@ inline constexpr std::uint64_t entered = 1;
 inline constexpr std::uint64_t reserved = 2;
 inline constexpr std::uint64_t in_use = entered | reserved;
 
-
 /// For a context that is destroyed while somebody has entered it, or has it reserved.
 CONTEXTVARS_EXPORT void destroy_in_use(Context& context) noexcept;
 } // namespace detail
@@ -210,7 +209,8 @@ using values_range = snapshot_range<detail::get_value>;
 /// For people who write frameworks: enters a context, and leaves it when destroyed. Guards leave in
 /// reverse order on the thread that entered; anything else tells the diagnostics hook and terminates,
 /// unless the process ends. Never hold one across a co_await.
-class [[nodiscard("the guard leaves the context when it is destroyed, so it must be kept")]] Entered {
+class [[nodiscard(
+    "the guard leaves the context when it is destroyed, so it must be kept")]] Entered {
 public:
     /// Precondition: the context outlives the guard.
     /// Throws: RuntimeError if the context is entered, on this or another thread.
@@ -252,7 +252,7 @@ public:
         if ((state_.load(std::memory_order_relaxed) & detail::in_use) != 0) [[unlikely]]
             detail::destroy_in_use(*this);
         else if (detail::map* bindings = bindings_.load(std::memory_order_relaxed);
-            bindings != detail::empty_map())
+                 bindings != detail::empty_map())
             detail::release_bindings(bindings);
     }
 

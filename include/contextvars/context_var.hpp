@@ -131,7 +131,8 @@ public:
         if constexpr (stored_inline<T>) {
             return Token<T>(*this, detail::word_of<T>(std::forward<Args>(args)...));
         } else {
-            return Token<T>(*this, detail::new_node<T>(this->operations(), std::forward<Args>(args)...));
+            return Token<T>(*this,
+                            detail::new_node<T>(this->operations(), std::forward<Args>(args)...));
         }
     }
 

@@ -33,8 +33,8 @@ namespace detail {
 template <class U, class T>
 concept needs_a_static_cast_to =
     (std::is_integral_v<T> && std::is_floating_point_v<U>) ||
-    (std::is_same_v<T, bool> && (std::is_pointer_v<decltype(+std::declval<U&>())> ||
-                                 std::is_member_pointer_v<U>));
+    (std::is_same_v<T, bool> &&
+     (std::is_pointer_v<decltype(+std::declval<U&>())> || std::is_member_pointer_v<U>));
 
 template <class T>
 concept has_equality = requires(const T& a, const T& b) {

@@ -189,7 +189,8 @@ TEST_F(DiagnosticsDeathTest, lines_of_a_kind_are_written_ten_times_a_minute_and_
             std::exit(0);
         },
         testing::ExitedWithCode(0),
-        "^(contextvars: a scoped.* 'noisy'.*\n){10}contextvars: 190 more like these were left out\n$");
+        "^(contextvars: a scoped.* 'noisy'.*\n){10}contextvars: 190 more like these were left "
+        "out\n$");
 }
 
 TEST_F(DiagnosticsDeathTest, the_hook_is_told_before_the_program_ends) {

@@ -213,7 +213,8 @@ TEST_F(GoneTest, thread_of_a_guard_is_not_missed_by_anybody) {
         v.set("elsewhere");
         guard.reset();
         EXPECT_EQ(v.get(), "elsewhere");
-    }).join();
+    })
+        .join();
     EXPECT_TRUE(diagnostics.empty());
 }
 

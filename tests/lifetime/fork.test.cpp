@@ -16,8 +16,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <latch>
+#include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 
 namespace cv = contextvars;
 using contextvars_tests::isolated;
@@ -228,4 +230,128 @@ TEST_F(ForkTest, the_child_can_read_and_copy_what_other_threads_were_copying) {
     }
     stop = true;
     other.join();
+}
+
+namespace {
+
+/// Every operation on a context that another thread was copying, in a child.
+struct operation {
+    const char* name;
+    void (*on)(std::unique_ptr<cv::Context>& context, bool empty,
+               const cv::ContextVar<std::string>& text);
+};
+
+void expect_text(bool holds) {
+    if (!holds) {
+        std::fprintf(stderr, "in the child: wrong bindings\n");
+        _exit(1);
+    }
+}
+
+const operation operations[] = {
+    {"destroy", [](auto& context, bool, auto&) { context.reset(); }},
+    {"run_as_an_rvalue",
+     [](auto& context, bool empty, auto& text) {
+         std::move(*context).run([&] { expect_text((text.try_get() == nullptr) == empty); });
+     }},
+    {"move", [](auto& context, bool, auto&) { const cv::Context moved(std::move(*context)); }},
+    {"assign_to", [](auto& context, bool, auto&) { *context = cv::Context(); }},
+    {"assign_from",
+     [](auto& context, bool empty, auto& text) {
+         cv::Context other;
+         other = *context;
+         expect_text(other.contains(text) != empty);
+     }},
+    {"run",
+     [](auto& context, bool empty, auto& text) {
+         context->run([&] {
+             expect_text((text.try_get() == nullptr) == empty);
+             text.set("set in the child");
+         });
+         expect_text(*context->get(text) == "set in the child");
+     }},
+    {"copy", [](auto& context, bool empty,
+                auto& text) { expect_text(context->copy().contains(text) != empty); }},
+    {"look",
+     [](auto& context, bool empty, auto&) {
+         expect_text(context->empty() == empty);
+         expect_text(context->items().size() == context->size());
+         expect_text(*context == *context);
+     }},
+};
+
+} // namespace
+
+TEST_F(ForkTest, the_child_can_do_everything_with_what_other_threads_were_copying) {
+    if (contextvars_tests::thread_sanitized) {
+        GTEST_SKIP() << "TSan does not follow a fork of several threads";
+    }
+    cv::ContextVar<std::string> text{"text"};
+    for (const operation& operation : operations) {
+        for (const bool empty : {false, true}) {
+            for (int i = 0; i < 25; ++i) {
+                auto context = std::make_unique<cv::Context>();
+                if (!empty) {
+                    context->run([&] { text.set("a text"); });
+                }
+                std::atomic<bool> stop = false;
+                std::latch busy(1);
+                std::thread copier([&] {
+                    const cv::Context first(*context);
+                    busy.count_down();
+                    while (!stop) {
+                        const cv::Context copy(*context);
+                    }
+                });
+                busy.wait();
+                const int failed = in_child([&](auto) {
+                    alarm(20);
+                    operation.on(context, empty, text);
+                });
+                stop = true;
+                copier.join();
+                ASSERT_EQ(failed, 0)
+                    << operation.name << (empty ? ", empty" : "") << ", fork " << i;
+            }
+        }
+    }
+}
+
+TEST_F(ForkTest, a_child_of_a_child_twenty_deep_can_use_what_each_parent_was_copying) {
+    if (contextvars_tests::thread_sanitized) {
+        GTEST_SKIP() << "TSan does not follow a fork of several threads";
+    }
+    cv::ContextVar<std::string> text{"text"};
+    cv::Context context;
+    context.run([&] { text.set("a text"); });
+    // Each process has a thread that copies, and forks the next one meanwhile.
+    const auto descend = [&](const auto& self, int depth) -> int {
+        alarm(60);
+        if (*context.copy().get(text) != "a text" ||
+            context.run([&] { return text.get(); }) != "a text")
+            return depth;
+        if (depth == 20)
+            return 0;
+        std::atomic<bool> stop = false;
+        std::latch busy(1);
+        std::thread copier([&] {
+            const cv::Context first(context);
+            busy.count_down();
+            while (!stop) {
+                const cv::Context copy(context);
+            }
+        });
+        busy.wait();
+        const pid_t child = fork();
+        if (child == 0)
+            _exit(self(self, depth + 1));
+        stop = true;
+        copier.join();
+        int status = 0;
+        waitpid(child, &status, 0);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 100 + depth;
+    };
+    for (int i = 0; i < 10; ++i) {
+        ASSERT_EQ(descend(descend, 1), 0);
+    }
 }

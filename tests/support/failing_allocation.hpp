@@ -30,7 +30,8 @@ struct allocations {
     static inline thread_local bool failed = false;
     static inline thread_local void (*after_each)() =
         nullptr; ///< called after new and after delete
-    static inline thread_local long own = 0; ///< of the total, those by which the library took its own
+    static inline thread_local long own =
+        0; ///< of the total, those by which the library took its own
 
     static void done() {
         if (after_each != nullptr) {
@@ -136,8 +137,7 @@ CONTEXTVARS_EXPORT CONTEXTVARS_TESTS_REPLACED void* take_memory(std::size_t byte
 CONTEXTVARS_EXPORT CONTEXTVARS_TESTS_REPLACED void*
 take_aligned_memory(std::size_t bytes, std::size_t alignment) noexcept {
     ++contextvars_tests::allocations::own;
-    void* const memory =
-        contextvars_tests::detail::allocate(bytes, std::align_val_t{alignment});
+    void* const memory = contextvars_tests::detail::allocate(bytes, std::align_val_t{alignment});
     contextvars_tests::allocations::done();
     return memory;
 }
