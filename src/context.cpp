@@ -276,7 +276,8 @@ std::size_t snapshot_access::size(const snapshot& snapshot) noexcept {
 binding snapshot_access::at(const snapshot& snapshot, std::size_t index) noexcept {
     const cell& cell = *snapshot.cells[index];
     const type_operations& operations = operations_of_key(cell.key);
-    return {variable(cell.key), value(&operations, value_in(cell.value, operations))};
+    return {variable(cell.key),
+            value(&operations, value_in(cell.value, operations), is_secret(cell.key))};
 }
 
 } // namespace detail
@@ -367,7 +368,8 @@ bool operator==(const Context& a, const Context& b) {
             if (operations.in_node ? value_a == value_b
                                    : std::memcmp(value_a, value_b, operations.size()) == 0)
                 return true;
-            return operations.equal != nullptr && operations.equal(value_a, value_b);
+            const auto equal = operations.equal.load(std::memory_order_relaxed);
+            return equal != nullptr && equal(value_a, value_b);
         },
         of_b.get());
 }
@@ -390,7 +392,8 @@ std::ostream& operator<<(std::ostream& out, const Context& context) {
                 stream << " (destroyed)";
             stream << '=';
             const detail::type_operations& operations = detail::operations_of_key(cell.key);
-            detail::print_in_list(stream, operations, detail::value_in(cell.value, operations));
+            detail::print_in_list(stream, operations, detail::value_in(cell.value, operations),
+                                  detail::is_secret(cell.key));
             return true;
         },
         &list);

@@ -26,25 +26,32 @@ void print_address(std::ostream& out, const void* address) {
     out << "0x" << (digits.empty() ? "0" : digits);
 }
 
-void print_value(std::ostream& out, const type_operations& operations, const void* value) {
-    if (operations.print != nullptr)
-        return operations.print(out, value);
+void print_value(std::ostream& out, const type_operations& operations, const void* value,
+                 bool secret) {
+    const print_function print = operations.print.load(std::memory_order_relaxed);
+    if (print != nullptr && !secret)
+        return print(out, value);
     int status = 0;
     const std::unique_ptr<char, void (*)(void*)> readable(
         abi::__cxa_demangle(operations.type->name(), nullptr, nullptr, &status), std::free);
-    out << '<' << (status == 0 ? readable.get() : operations.type->name()) << " at ";
-    print_address(out, value);
+    out << '<' << (status == 0 ? readable.get() : operations.type->name());
+    if (!secret) {
+        out << " at ";
+        print_address(out, value);
+    }
     out << '>';
 }
 
-void print_in_list(std::ostream& out, const type_operations& operations, const void* value) {
+void print_in_list(std::ostream& out, const type_operations& operations, const void* value,
+                   bool secret) {
     const std::type_info& type = *operations.type;
-    const bool is_text =
-        type == typeid(std::string) || type == typeid(std::string_view) ||
-        (type == typeid(const char*) && *static_cast<const char* const*>(value) != nullptr);
-    const char* const quote = is_text && operations.print != nullptr ? "'" : "";
+    const bool is_text = type == typeid(std::string) || type == typeid(std::string_view) ||
+                         ((type == typeid(const char*) || type == typeid(char*)) &&
+                          *static_cast<const char* const*>(value) != nullptr);
+    const bool is_printed = !secret && operations.print.load(std::memory_order_relaxed) != nullptr;
+    const char* const quote = is_text && is_printed ? "'" : "";
     out << quote;
-    print_value(out, operations, value);
+    print_value(out, operations, value, secret);
     out << quote;
 }
 
@@ -63,7 +70,7 @@ void print(std::ostream& out, const variable& variable, const void* default_valu
     out << "<ContextVar name='" << variable.name() << '\'';
     if (default_value != nullptr) {
         out << " default=";
-        print_in_list(out, variable.operations(), default_value);
+        print_in_list(out, variable.operations(), default_value, variable.is_secret());
     }
     out << " at ";
     print_address(out, &variable);
@@ -102,7 +109,7 @@ std::ostream& operator<<(std::ostream& out, variable_ref variable) {
 }
 
 std::ostream& operator<<(std::ostream& out, value_ref value) {
-    detail::print_value(out, *value.operations_, value.value_);
+    detail::print_value(out, *value.operations_, value.value_, value.secret_);
     return out;
 }
 

@@ -11,18 +11,18 @@
 
 namespace contextvars::inline v0::detail {
 
-/// The value where it can be printed, else its type in angle brackets; strings in quotes.
-void print_value(std::ostream& out, const type_operations& operations, const void* value);
+/// The value where it can be printed, else its type in angle brackets, as always where it is secret.
+void print_value(std::ostream& out, const type_operations& operations, const void* value,
+                 bool secret);
 /// As print_value, but text is between quotes, so that what stands beside it is not taken for it.
-void print_in_list(std::ostream& out, const type_operations& operations, const void* value);
+void print_in_list(std::ostream& out, const type_operations& operations, const void* value,
+                   bool secret);
 
 /// `<ContextVar name='v' at 0x…>` for a key, whose variable may be gone.
 void print_variable(std::ostream& out, key_type key);
 
 /// A token, its variable without its default.
 void print_token(std::ostream& out, const undo& undo, const void* token);
-
-void print_address(std::ostream& out, const void* address);
 
 } // namespace contextvars::inline v0::detail
 

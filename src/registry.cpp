@@ -3,9 +3,9 @@
 // Keys: dense ids that are used again, made unique by a generation (see detail/map.hpp).
 //
 // A variable is given its key under a lock when it is first bound, and gives the id back when it is
-// destroyed. A map may bind it for longer: so what a key must tell for ever, its name and type, is
+// destroyed. A map may bind it for longer: so what a key must tell for ever (name, type, attributes) is
 // not kept with the id but interned, and its index is part of the key. Programs have as many
-// descriptors as pairs of names and types, which are mostly literals in their source; none is ever
+// descriptors as different ones of these, which are mostly literals in their source; none is ever
 // freed. Two tables, of entries by id and of descriptors, grow in chunks that never move, so that
 // they are read without a lock.
 #include "registry.hpp"
@@ -75,19 +75,21 @@ struct entry_of_id {
 struct descriptor {
     std::string_view name;
     const type_operations* operations = nullptr;
+    attributes said{};
+
+    friend bool operator==(const descriptor&, const descriptor&) = default;
 };
 
 struct descriptor_hash {
-    std::size_t operator()(const std::pair<std::string_view, const type_operations*>& pair) const {
-        return std::hash<std::string_view>{}(pair.first) ^
-               (std::hash<const void*>{}(pair.second) << 1);
+    std::size_t operator()(const descriptor& descriptor) const {
+        return std::hash<std::string_view>{}(descriptor.name) ^
+               (std::hash<const void*>{}(descriptor.operations) << 1);
     }
 };
 
-using described = std::pair<std::string_view, const type_operations*>;
 using descriptor_indices =
-    std::unordered_map<described, std::uint32_t, descriptor_hash, std::equal_to<>,
-                       own_memory<std::pair<const described, std::uint32_t>>>;
+    std::unordered_map<descriptor, std::uint32_t, descriptor_hash, std::equal_to<>,
+                       own_memory<std::pair<const descriptor, std::uint32_t>>>;
 
 // All of this is constant-initialised and never destroyed: variables are bound before main and
 // destroyed after it.
@@ -108,16 +110,16 @@ std::uint32_t descriptor_of(key_type key) noexcept {
     return static_cast<std::uint32_t>(key >> 24) & 0xFFFFF;
 }
 
-std::uint32_t intern(std::string_view name, const type_operations& operations) {
+std::uint32_t intern(std::string_view name, const type_operations& operations, attributes said) {
     if (indices == nullptr)
         indices = ::new (need_memory(sizeof(descriptor_indices))) descriptor_indices;
-    if (const auto found = indices->find({name, &operations}); found != indices->end())
+    if (const auto found = indices->find({name, &operations, said}); found != indices->end())
         return found->second;
     // A program that makes up a million names loses those of further variables once they are gone;
     // nothing else. One descriptor for each type is kept for that.
     const bool lost = name.data() == lost_name.data();
     if (descriptor_count >= table_size - kept_for_lost_names && !lost)
-        return intern(lost_name, operations);
+        return intern(lost_name, operations, said);
     if (descriptor_count == table_size)
         throw std::length_error("contextvars: more than 2^20 names and types of variables");
     descriptors.grow_to(descriptor_count);
@@ -126,10 +128,10 @@ std::uint32_t intern(std::string_view name, const type_operations& operations) {
     std::memcpy(characters.get(), name.data(), name.size());
     const std::string_view kept =
         lost ? lost_name : std::string_view(characters.get(), name.size());
-    indices->emplace(described(kept, &operations), descriptor_count);
+    indices->emplace(descriptor{kept, &operations, said}, descriptor_count);
     if (!lost)
         static_cast<void>(characters.release());
-    descriptors[descriptor_count] = {kept, &operations};
+    descriptors[descriptor_count] = {kept, &operations, said};
     return descriptor_count++;
 }
 
@@ -156,6 +158,8 @@ const type_operations& operations_of_key(key_type key) noexcept {
     return *descriptors[descriptor_of(key)].operations;
 }
 
+bool is_secret(key_type key) noexcept { return descriptors[descriptor_of(key)].said.secret; }
+
 const void* variable_of(key_type key) noexcept {
     const entry_of_id& entry = ids[static_cast<std::uint32_t>(key >> 4) & 0xFFFFF];
     const void* variable = entry.variable.load(std::memory_order_acquire);
@@ -169,7 +173,8 @@ struct registry {
         const std::lock_guard guard(registry_lock);
         if (variable.key_.load(std::memory_order_relaxed) != unbound_key)
             return variable.key_.load(std::memory_order_relaxed);
-        const std::uint32_t described = intern(variable.name_, *variable.operations_);
+        const std::uint32_t described =
+            intern(variable.name_, *variable.operations_, variable.attributes_);
         const std::uint32_t id = take_id();
         entry_of_id& entry = ids[id];
         ++entry.generation;

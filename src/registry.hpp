@@ -13,6 +13,7 @@ namespace contextvars::inline v0::detail {
 /// What is known of a key for ever, also when its variable is gone. Lock-free.
 std::string_view name_of(key_type key) noexcept;
 const type_operations& operations_of_key(key_type key) noexcept;
+bool is_secret(key_type key) noexcept;
 
 /// The address of the variable that has this key, or nullptr if it is gone. Lock-free.
 const void* variable_of(key_type key) noexcept;

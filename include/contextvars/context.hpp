@@ -90,18 +90,19 @@ public:
     /// modules agree.
     template <class T>
     const T* as() const noexcept {
-        return type() == typeid(T) ? static_cast<const T*>(value_) : nullptr;
+        return detail::same_type(type(), typeid(T)) ? static_cast<const T*>(value_) : nullptr;
     }
 
-    /// The value, by its own <<, where enable_printing<T>; else its type.
+    /// The value, by its own <<, where enable_printing<T> and the variable is not secret; else its type.
     CONTEXTVARS_EXPORT friend std::ostream& operator<<(std::ostream& out, value_ref value);
 
 private:
-    value_ref(const detail::type_operations* operations, const void* value) noexcept
-        : operations_(operations), value_(value) {}
+    value_ref(const detail::type_operations* operations, const void* value, bool secret) noexcept
+        : operations_(operations), value_(value), secret_(secret) {}
 
     const detail::type_operations* operations_;
     const void* value_;
+    bool secret_;
 
     friend struct detail::snapshot_access;
 };
@@ -121,8 +122,9 @@ struct snapshot_access {
     CONTEXTVARS_EXPORT static std::size_t size(const snapshot& snapshot) noexcept;
     CONTEXTVARS_EXPORT static binding at(const snapshot& snapshot, std::size_t index) noexcept;
     static variable_ref variable(key_type key) noexcept { return variable_ref(key); }
-    static value_ref value(const type_operations* operations, const void* value) noexcept {
-        return {operations, value};
+    static value_ref value(const type_operations* operations, const void* value,
+                           bool secret) noexcept {
+        return {operations, value, secret};
     }
 };
 

@@ -5,10 +5,12 @@
 #ifndef CONTEXTVARS_CONTEXT_VAR_HPP
 #define CONTEXTVARS_CONTEXT_VAR_HPP
 
+#include <contextvars/attributes.hpp>
 #include <contextvars/errors.hpp>
 #include <contextvars/scope.hpp>
 #include <contextvars/token.hpp>
 
+#include <concepts>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -43,16 +45,20 @@ public:
     /// A variable without a default.
     /// Throws: std::bad_alloc.
     /// Cost: nothing where constant-initialised; else one allocation for the copied name.
-    constexpr explicit ContextVar(std::string_view name)
-        : variable(name, detail::operations_of<T>) {}
+    constexpr explicit ContextVar(std::string_view name) : ContextVar(name, attributes{}) {}
+    // A template, so that `{}` and the like are the default of the constructor below.
+    template <std::same_as<attributes> A = attributes>
+    constexpr ContextVar(std::string_view name, A attributes)
+        : variable(name, detail::operations_with_operators<T>(), attributes) {}
 
     /// A variable whose get() returns `default_value` where the variable is missing. A default is
     /// not a binding: contexts know nothing of it.
     /// Throws: std::bad_alloc, and what moving a T throws. Cost: as above, and that of a T.
-    constexpr ContextVar(std::string_view name, T default_value)
-        : variable(name, detail::operations_of<T>),
+    constexpr ContextVar(std::string_view name, T default_value, attributes attributes = {})
+        : variable(name, detail::operations_with_operators<T>(), attributes),
           default_(std::in_place, std::move(default_value)) {}
-    ContextVar(std::string_view name, detail::needs_a_static_cast_to<T> auto) = delete;
+    ContextVar(std::string_view name, detail::needs_a_static_cast_to<T> auto default_value,
+               attributes attributes = {}) = delete;
 
     ContextVar(const ContextVar&) = delete;
     ContextVar& operator=(const ContextVar&) = delete;

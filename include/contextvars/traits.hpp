@@ -2,6 +2,10 @@
 //
 // What the library asks of a value's type: where it is stored, whether values are compared with ==
 // and printed with <<. The last two may be specialised for a user's own type.
+//
+// Whether a type has == or << is asked where a variable of it is made. The answer is the program's,
+// not the file's: one file that sees the operator is enough. So what depends on the answer is in
+// templates that have it as an argument (see detail::operators), and nowhere else.
 #ifndef CONTEXTVARS_TRAITS_HPP
 #define CONTEXTVARS_TRAITS_HPP
 
@@ -11,6 +15,8 @@
 #include <cstddef>
 #include <optional>
 #include <ostream>
+#include <string>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -37,12 +43,38 @@ concept needs_a_static_cast_to =
      (std::is_pointer_v<decltype(+std::declval<U&>())> || std::is_member_pointer_v<U>));
 
 template <class T>
-concept has_equality = requires(const T& a, const T& b) {
+concept text = std::same_as<T, std::string> || std::same_as<T, std::string_view> ||
+               std::same_as<T, const char*> || std::same_as<T, char*>;
+
+// Types whose operators the library knows in every file. Of pointers they are not even asked for:
+// that would instantiate the class templates in what they point to.
+template <class T>
+concept known_equality = std::is_scalar_v<T> || text<T>;
+template <class T>
+concept known_printing =
+    (std::is_arithmetic_v<T> && requires(std::ostream& out, T value) { out << value; }) ||
+    std::is_pointer_v<T> || std::is_null_pointer_v<T> || text<T> ||
+    (std::is_enum_v<T> && std::is_convertible_v<T, int>);
+
+template <class T>
+concept has_equality = known_equality<T> || requires(const T& a, const T& b) {
     { a == b } -> std::convertible_to<bool>;
 };
 
 template <class T>
-concept has_printing = requires(std::ostream& out, const T& value) { out << value; };
+concept has_printing =
+    known_printing<T> ||
+    (!std::is_member_pointer_v<T> && requires(std::ostream& out, const T& value) { out << value; });
+
+// An enumeration may have operators of its own besides. They are asked for as functions, since those
+// that the language gives it are none.
+template <class T>
+concept own_equality = std::is_enum_v<T> && requires(const T& a, const T& b) {
+    { operator==(a, b) } -> std::convertible_to<bool>;
+};
+template <class T>
+concept own_printing =
+    std::is_enum_v<T> && requires(std::ostream& out, const T& value) { operator<<(out, value); };
 
 // The library's own question, asked of the parts of a composite, whose own == and << are often
 // declared for every element type and fail only when they are instantiated.
@@ -120,12 +152,15 @@ inline constexpr bool parts_agree<std::variant<T...>, Ask, Within...> =
 /// Whether contexts compare values of T with ==; otherwise only a value and itself are equal.
 /// By default: T has == and so have its elements, for standard containers, pair, tuple, optional
 /// and variant, whose own == is declared for every element type. May be specialised.
+/// Declare == beside its type: one file that sees it where it makes a variable is enough, but until
+/// that file's own initialisation, before main, values that are not identical are unequal.
 template <class T>
 inline constexpr bool enable_equality =
     detail::parts_agree<T, detail::ask_equality, T> && detail::has_equality<T>;
 
 /// Whether values of T are printed with <<; otherwise their type's name stands for them.
-/// By default: T has << and so have its elements, as above. May be specialised.
+/// By default: T has << and so have its elements, as above. May be specialised. Declare << beside its
+/// type, as ==. Pointers are printed as addresses, but text as text.
 template <class T>
 inline constexpr bool enable_printing =
     detail::parts_agree<T, detail::ask_printing, T> && detail::has_printing<T>;

@@ -35,15 +35,19 @@ constexpr std::size_t block_class(std::size_t bytes) noexcept { return (bytes - 
 /// Of values that need more alignment than blocks have.
 inline constexpr std::size_t no_block_class = static_cast<std::size_t>(-1);
 
+using equal_function = bool (*)(const void*, const void*);
+using print_function = void (*)(std::ostream&, const void*);
+
 struct type_operations {
     const std::type_info* type;
     std::size_t offset_in_node; ///< of the value, which node_head lies just before; its alignment
     std::size_t size_of_node;
     std::size_t class_of_node;
-    bool in_node;                              ///< not stored_inline
-    void (*destroy)(void*) noexcept;           ///< nullptr: nothing to do
-    bool (*equal)(const void*, const void*);   ///< nullptr: only a value and itself are equal
-    void (*print)(std::ostream&, const void*); ///< nullptr: the type's name stands for it
+    bool in_node;                    ///< not stored_inline
+    void (*destroy)(void*) noexcept; ///< nullptr: nothing to do
+    // Filled in as `operators` says. Relaxed: a function is all that is to be seen.
+    std::atomic<equal_function> equal; ///< nullptr: only a value and itself are equal
+    std::atomic<print_function> print; ///< nullptr: the type's name stands for it
 
     std::size_t size() const noexcept { return size_of_node - offset_in_node; }
 };
@@ -51,8 +55,42 @@ struct type_operations {
 template <class T>
 inline constexpr std::size_t offset_in_node = std::max(alignof(T), sizeof(node_head));
 
+/// Prints `0x…`, whatever the stream's flags.
+CONTEXTVARS_EXPORT void print_address(std::ostream& out, const void* address);
+
 template <class T>
-inline constexpr type_operations operations_of = {
+bool equal_values(const void* a, const void* b) {
+    return *static_cast<const T*>(a) == *static_cast<const T*>(b);
+}
+
+template <class T>
+void print_value_by_operator(std::ostream& out, const void* value) {
+    out << *static_cast<const T*>(value);
+}
+
+/// Of a type that satisfies known_printing.
+template <class T>
+void print_known_value(std::ostream& out, const void* value) {
+    const T& printed = *static_cast<const T*>(value);
+    if constexpr (std::is_enum_v<T>)
+        out << +static_cast<std::underlying_type_t<T>>(printed);
+    else if constexpr (std::is_null_pointer_v<T>)
+        out << "nullptr";
+    else if constexpr (!std::is_pointer_v<T>)
+        out << printed;
+    else if (printed == nullptr) // which is no text, for a pointer to characters
+        out << "nullptr";
+    else if constexpr (text<T>)
+        out << printed;
+    else if constexpr (std::is_function_v<std::remove_pointer_t<T>>)
+        print_address(out, reinterpret_cast<const void*>(printed));
+    else
+        print_address(out, const_cast<const void*>(static_cast<const volatile void*>(printed)));
+}
+
+/// The same in every file: so of `equal` and `print` it has only what every file knows.
+template <class T>
+inline constinit type_operations operations_of = {
     &typeid(T),
     offset_in_node<T>,
     offset_in_node<T> + sizeof(T),
@@ -67,28 +105,59 @@ inline constexpr type_operations operations_of = {
         return destroy;
     }(),
     [] {
-        bool (*equal)(const void*, const void*) = nullptr;
-        if constexpr (enable_equality<T>)
-            equal = [](const void* a, const void* b) -> bool {
-                return *static_cast<const T*>(a) == *static_cast<const T*>(b);
-            };
+        equal_function equal = nullptr;
+        if constexpr (known_equality<T> && enable_equality<T>)
+            equal = equal_values<T>;
         return equal;
     }(),
     [] {
-        void (*print)(std::ostream&, const void*) = nullptr;
-        if constexpr (enable_printing<T>)
-            print = [](std::ostream& out, const void* value) {
-                const T& printed = *static_cast<const T*>(value);
-                if constexpr (std::is_pointer_v<T>)
-                    if (printed == nullptr) { // which is no text, for a pointer to characters
-                        out << "nullptr";
-                        return;
-                    }
-                out << printed;
-            };
+        print_function print = nullptr;
+        if constexpr (known_printing<T> && enable_printing<T>)
+            print = print_known_value<T>;
         return print;
     }(),
 };
+
+template <class T>
+inline constexpr bool equality_is_seen_here =
+    enable_equality<T> && (!known_equality<T> || own_equality<T>);
+template <class T>
+inline constexpr bool printing_is_seen_here =
+    enable_printing<T> && (!known_printing<T> || own_printing<T>);
+
+/// Puts the operators of T that a file sees into operations_of<T>, when that file is initialised.
+template <class T, bool equality, bool printing>
+struct operators {
+    static const bool in_place;
+};
+template <class T, bool equality, bool printing>
+const bool operators<T, equality, printing>::in_place = [] {
+    if constexpr (equality)
+        operations_of<T>.equal.store(equal_values<T>, std::memory_order_relaxed);
+    if constexpr (printing)
+        operations_of<T>.print.store(print_value_by_operator<T>, std::memory_order_relaxed);
+    return true;
+}();
+
+/// Returns: operations_of<T>, with the operators of T that are seen where this is first called.
+template <class T, bool equality = equality_is_seen_here<T>,
+          bool printing = printing_is_seen_here<T>>
+constexpr const type_operations& operations_with_operators() noexcept {
+    if constexpr (equality || printing)
+        static_cast<void>(&operators<T, equality, printing>::in_place); // so that it exists
+    return operations_of<T>;
+}
+
+/// Whether a type's name may also be that of another type in another file: it is in an anonymous
+/// namespace, a closure, or local to a static function. (In g++'s eyes such types differ; clang's
+/// have plain names.)
+CONTEXTVARS_EXPORT bool is_named_in_one_file(const char* mangled) noexcept;
+
+/// Whether a value of one type may be used as one of the other. Of one module or of two: so types are
+/// compared by name, but those that have their names for one file only by address.
+inline bool same_type(const std::type_info& a, const std::type_info& b) noexcept {
+    return &a == &b || (a == b && !is_named_in_one_file(a.name()));
+}
 
 /// Returns: room for a value, with a node_head before it that counts one reference.
 /// Throws: std::bad_alloc.

@@ -4,6 +4,7 @@
 #ifndef CONTEXTVARS_DETAIL_VARIABLE_HPP
 #define CONTEXTVARS_DETAIL_VARIABLE_HPP
 
+#include <contextvars/attributes.hpp>
 #include <contextvars/config.hpp>
 #include <contextvars/detail/current.hpp>
 #include <contextvars/detail/value.hpp>
@@ -32,8 +33,9 @@ namespace detail {
 
 class variable {
 public:
-    constexpr variable(std::string_view name, const type_operations& operations)
-        : operations_(&operations) {
+    constexpr variable(std::string_view name, const type_operations& operations,
+                       attributes attributes)
+        : operations_(&operations), attributes_(attributes) {
         // A constant initialiser's characters live as long as the program; any others may be a
         // temporary's.
         if (std::is_constant_evaluated())
@@ -47,6 +49,7 @@ public:
 
     std::string_view name() const noexcept { return name_; }
     const type_operations& operations() const noexcept { return *operations_; }
+    bool is_secret() const noexcept { return attributes_.secret; }
 
     /// unbound_key until the variable is bound for the first time.
     key_type key() const noexcept {
@@ -69,6 +72,7 @@ private:
     const type_operations* operations_;
     std::string_view name_;
     bool owns_name_ = false;
+    attributes attributes_;
 
     friend struct registry;
 };
