@@ -88,24 +88,32 @@ void keep_loaded(const void* address) noexcept {
     static_cast<void>(dlclose(handle)); // gives back a count, which is not the last
 }
 
-template <class R, class... Args>
-const void* address_of(R (*function)(Args...) noexcept) noexcept {
-    return reinterpret_cast<const void*>(function);
-}
-template <class R, class... Args>
-const void* address_of(R (*function)(Args...)) noexcept {
-    return reinterpret_cast<const void*>(function);
-}
-
 } // namespace
 
 void keep_modules_loaded(const type_operations& operations) noexcept {
     // Each may be another module's, since one symbol of several modules is one object.
     for (const void* part :
          {static_cast<const void*>(&operations), static_cast<const void*>(operations.type),
-          address_of(operations.destroy), address_of(operations.equal),
-          address_of(operations.print)})
+          reinterpret_cast<const void*>(operations.destroy),
+          reinterpret_cast<const void*>(operations.equal.load(std::memory_order_relaxed)),
+          reinterpret_cast<const void*>(operations.print.load(std::memory_order_relaxed))})
         keep_loaded(part);
+}
+
+void put_operators(type_operations& operations, equal_function equal,
+                   print_function print) noexcept {
+    const auto put = [&operations](auto& place, auto function) {
+        decltype(function) none = nullptr;
+        // Relaxed: a function is all that is to be seen.
+        if (function == nullptr ||
+            !place.compare_exchange_strong(none, function, std::memory_order_relaxed))
+            return;
+        const auto* const address = reinterpret_cast<const void*>(function);
+        if (module_of(address) != module_of(&operations))
+            keep_loaded(address);
+    };
+    put(operations.equal, equal);
+    put(operations.print, print);
 }
 
 } // namespace contextvars::inline v0::detail
@@ -115,6 +123,14 @@ void keep_modules_loaded(const type_operations& operations) noexcept {
 namespace contextvars::inline v0::detail {
 
 void keep_modules_loaded(const type_operations&) noexcept {}
+
+void put_operators(type_operations& operations, equal_function equal,
+                   print_function print) noexcept {
+    if (equal != nullptr)
+        operations.equal.store(equal, std::memory_order_relaxed);
+    if (print != nullptr)
+        operations.print.store(print, std::memory_order_relaxed);
+}
 
 } // namespace contextvars::inline v0::detail
 

@@ -125,6 +125,11 @@ template <class T>
 inline constexpr bool printing_is_seen_here =
     enable_printing<T> && (!known_printing<T> || own_printing<T>);
 
+/// Puts the functions that are not nullptr into the operations of a type, which may lie in another
+/// module: then the functions' stays loaded.
+CONTEXTVARS_EXPORT void put_operators(type_operations& operations, equal_function equal,
+                                      print_function print) noexcept;
+
 /// Puts the operators of T that a file sees into operations_of<T>, when that file is initialised.
 template <class T, bool equality, bool printing>
 struct operators {
@@ -132,10 +137,13 @@ struct operators {
 };
 template <class T, bool equality, bool printing>
 const bool operators<T, equality, printing>::in_place = [] {
+    equal_function equal = nullptr;
     if constexpr (equality)
-        operations_of<T>.equal.store(equal_values<T>, std::memory_order_relaxed);
+        equal = equal_values<T>;
+    print_function print = nullptr;
     if constexpr (printing)
-        operations_of<T>.print.store(print_value_by_operator<T>, std::memory_order_relaxed);
+        print = print_value_by_operator<T>;
+    put_operators(operations_of<T>, equal, print);
     return true;
 }();
 
