@@ -347,36 +347,11 @@ void Context::throw_key_error(const detail::variable& variable) const {
     throw KeyError(message.str());
 }
 
-bool operator==(const Context& a, const Context& b) {
-    const detail::pinned_map of_a(a);
-    const detail::pinned_map of_b(b);
-    if (of_a.get() == of_b.get())
-        return true;
-    if (of_a.get()->size != of_b.get()->size)
-        return false;
-    return detail::for_each(
-        *of_a.get(),
-        [](void* argument, const detail::cell& in_a) {
-            const auto* in_b =
-                detail::find_any(*static_cast<const detail::map*>(argument), in_a.key);
-            if (in_b == nullptr)
-                return false;
-            const detail::type_operations& operations = detail::operations_of_key(in_a.key);
-            const void* value_a = detail::value_in(in_a.value, operations);
-            const void* value_b = detail::value_in(in_b->value, operations);
-            // Identical: one node, or for values that have no place of their own, the same bits.
-            if (operations.in_node ? value_a == value_b
-                                   : std::memcmp(value_a, value_b, operations.size()) == 0)
-                return true;
-            const auto equal = operations.equal.load(std::memory_order_relaxed);
-            return equal != nullptr && equal(value_a, value_b);
-        },
-        of_b.get());
-}
-
 std::ostream& operator<<(std::ostream& out, const Context& context) {
     out << "<Context at ";
     detail::print_address(out, &context);
+    if (detail::printing_value::is_going_on()) // a context within a context, however deep
+        return out << '>';
     out << " {";
     struct list {
         std::ostream& out;

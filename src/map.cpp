@@ -295,16 +295,6 @@ replaced put(map& map, cell& place, key_type key, const word& value) noexcept {
 
 replaced remove(map& map, cell& place) noexcept { return core_operations::remove(map, place); }
 
-const cell* find_any(const map& map, key_type key) noexcept {
-    if (const cell* found = find(map, key))
-        return found;
-    if (map.rest != nullptr)
-        for (const dead_binding* dead = map.rest->dead; dead != nullptr; dead = dead->next)
-            if (dead->bound.key == key)
-                return &dead->bound;
-    return nullptr;
-}
-
 bool for_each(const map& map, visitor visit, void* argument) {
     std::uint32_t position = 0;
     while (const cell* bound = next_cell(map, position))

@@ -77,9 +77,6 @@ replaced remove(map& map, cell& place) noexcept;
 using visitor = bool (*)(void* argument, const cell& cell);
 bool for_each(const map& map, visitor visit, void* argument);
 
-/// As find(), also for a variable that is gone.
-const cell* find_any(const map& map, key_type key) noexcept;
-
 /// Drops one of two references, both of which only the caller can use. Returns: whether it was so.
 inline bool release_one_of_two(void* value) noexcept {
     std::atomic<std::uint64_t>& references = static_cast<node_head*>(value)[-1].references;

@@ -2,6 +2,7 @@
 #include "print.hpp"
 
 #include "registry.hpp"
+#include "thread_state.hpp"
 
 #include <contextvars/context.hpp>
 
@@ -26,11 +27,27 @@ void print_address(std::ostream& out, const void* address) {
     out << "0x" << (digits.empty() ? "0" : digits);
 }
 
+printing_value::printing_value() noexcept : state_(is_going_on() ? nullptr : try_this_thread()) {
+    if (state_ != nullptr)
+        state_->prints_value = true;
+}
+
+printing_value::~printing_value() {
+    if (state_ != nullptr)
+        state_->prints_value = false;
+}
+
+bool printing_value::is_going_on() noexcept {
+    return state_slot != nullptr && state_slot->prints_value;
+}
+
 void print_value(std::ostream& out, const type_operations& operations, const void* value,
                  bool secret) {
     const print_function print = operations.print.load(std::memory_order_relaxed);
-    if (print != nullptr && !secret)
+    if (print != nullptr && !secret) {
+        const printing_value now;
         return print(out, value);
+    }
     int status = 0;
     const std::unique_ptr<char, void (*)(void*)> readable(
         abi::__cxa_demangle(operations.type->name(), nullptr, nullptr, &status), std::free);

@@ -26,6 +26,7 @@ struct thread_state {
     void* waiting = nullptr;               ///< values to destroy after these (see src/map.cpp)
     struct kept_reference* kept = nullptr; ///< to maps that are lent (see src/map.cpp)
     map* unchanged = empty_map();          ///< after a call, for the next one (see src/map.cpp)
+    bool prints_value = false;             ///< see src/print.hpp
     identity_type last_called = 0;         ///< edition of what was called last, and is shared
 };
 

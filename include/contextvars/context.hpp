@@ -348,10 +348,12 @@ public:
     std::default_sentinel_t end() const noexcept { return {}; }
 
     /// Whether both bind the same variables to equal values: identical, or equal by == where
-    /// enable_equality<T>. Throws: what == of a value does. From: Python's Context.__eq__.
+    /// enable_equality<T>. Throws: std::bad_alloc, and what == of a value does. Cost: O(n log n) for n
+    /// bindings, also of contexts within contexts. From: Python's Context.__eq__.
     CONTEXTVARS_EXPORT friend bool operator==(const Context& a, const Context& b);
 
-    /// `<Context at 0x… {user='…', …}>`.
+    /// `<Context at 0x… {user='…', …}>`; a context that is a value of another one, or in such a value:
+    /// `<Context at 0x…>`.
     CONTEXTVARS_EXPORT friend std::ostream& operator<<(std::ostream& out, const Context& context);
 
 private:
