@@ -9,6 +9,7 @@
 #include <contextvars/context.hpp>
 #include <contextvars/ext/flow.hpp>
 
+#include <cstddef>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -27,17 +28,117 @@ public:
     ~bound_call() { end_call(leave()); }
 };
 
+/// Whether an F takes these arguments without the last of them, which then has a default.
+template <class F, class Indices, class... Args>
+inline constexpr bool takes_fewer_of = false;
+template <class F, std::size_t... index, class... Args>
+inline constexpr bool takes_fewer_of<F, std::index_sequence<index...>, Args...> =
+    std::is_invocable_v<F, std::tuple_element_t<index, std::tuple<Args...>>...>;
+template <class F, class... Args>
+inline constexpr bool takes_fewer =
+    takes_fewer_of<F, std::make_index_sequence<sizeof...(Args) - 1>, Args...>;
+template <class F>
+inline constexpr bool takes_fewer<F> = false;
+
+/// The signature, where an `Object` is called by it and has no defaults; else void.
+template <class Object, class Signature, class... Args>
+using stated =
+    std::conditional_t<std::is_invocable_v<Object, Args...> && !takes_fewer<Object, Args...>,
+                       Signature, void>;
+
+// Of operator(), where it is neither a template nor overloaded.
+template <class F, class Call>
+struct signature_of_call {
+    using type = void;
+};
+template <class F, class C, class R, class... A, bool N>
+struct signature_of_call<F, R (C::*)(A...) noexcept(N)> {
+    using type = stated<F&, R(A...) noexcept(N), A...>;
+};
+template <class F, class C, class R, class... A, bool N>
+struct signature_of_call<F, R (C::*)(A...) const noexcept(N)> {
+    using type = stated<const F&, R(A...) const noexcept(N), A...>;
+};
+template <class F, class C, class R, class... A, bool N>
+struct signature_of_call<F, R (C::*)(A...) & noexcept(N)> {
+    using type = stated<F&, R(A...) & noexcept(N), A...>;
+};
+template <class F, class C, class R, class... A, bool N>
+struct signature_of_call<F, R (C::*)(A...) const & noexcept(N)> {
+    using type = stated<const F&, R(A...) const & noexcept(N), A...>;
+};
+template <class F, class C, class R, class... A, bool N>
+struct signature_of_call<F, R (C::*)(A...) && noexcept(N)> {
+    using type = stated<F&&, R(A...) && noexcept(N), A...>;
+};
+template <class F, class C, class R, class... A, bool N>
+struct signature_of_call<F, R (C::*)(A...) const && noexcept(N)> {
+    using type = stated<const F&&, R(A...) const && noexcept(N), A...>;
+};
+/// A static operator().
+template <class F, class R, class... A, bool N>
+struct signature_of_call<F, R (*)(A...) noexcept(N)> {
+    using type = stated<const F&, R(A...) const noexcept(N), A...>;
+};
+
+template <class F>
+struct find_signature {
+    using type = void;
+};
+template <class F>
+    requires requires { &F::operator(); }
+struct find_signature<F> : signature_of_call<F, decltype(&F::operator())> {};
+template <class R, class... A, bool N>
+struct find_signature<R (*)(A...) noexcept(N)> {
+    using type = R(A...) const noexcept(N);
+};
+
+/// Of a pointer to a function, or an object with one operator() that is no template: its signature, by
+/// which it can be called as it stands, as R(A...) const noexcept. Of anything else, void.
+template <class F>
+using signature_of = typename find_signature<F>::type;
+
+/// What all that is bound has.
+template <class F>
+class bound_base {
+public:
+    /// For those who have captured themselves; others call bind_context. Throws: what moving an F does.
+    bound_base(ext::snapshot captured, F function)
+        : captured_(std::move(captured)), function_(std::move(function)) {}
+
+    /// What is bound, and what it will run in.
+    F& get() noexcept { return function_; }
+    const F& get() const noexcept { return function_; }
+    const ext::snapshot& captured() const noexcept { return captured_; }
+
+protected:
+    template <class R, class G, class... Args>
+    R call(G&& function, Args&&... args) const {
+        const bound_call scope(captured_);
+        if constexpr (std::is_void_v<R>)
+            std::apply(std::forward<G>(function),
+                       std::forward_as_tuple(std::forward<Args>(args)...));
+        else
+            return std::apply(std::forward<G>(function),
+                              std::forward_as_tuple(std::forward<Args>(args)...));
+    }
+
+    ext::snapshot captured_;
+    F function_;
+};
+
 } // namespace detail
 
 /// What bind_context returns: each call runs F in a fresh copy of what was captured.
-/// Copyable, callable as const, noexcept and so on as far as F is.
+/// Copyable, callable as const, noexcept and so on as far as F is. Where F has one signature, so has
+/// this, and what looks at operator() finds the same parameters: std::function(bound) deduces them.
+/// Otherwise, and where parameters of F have defaults, operator() is a template. So are defaults kept,
+/// but for those of a function, which a pointer to it does not have.
 /// Threads: calls of one object from several threads at once, as far as F allows.
-template <class F>
-class Bound {
+template <class F, class Signature = detail::signature_of<F>>
+class Bound : public detail::bound_base<F> {
 public:
-    /// For those who have captured themselves; others call bind_context. Throws: what moving an F does.
-    Bound(ext::snapshot captured, F function)
-        : captured_(std::move(captured)), function_(std::move(function)) {}
+    using detail::bound_base<F>::bound_base;
 
     /// Each calls the function in a fresh copy of what was captured, as if it were called itself.
     /// Returns, throws: what the function does. Threads: as the function's.
@@ -47,50 +148,98 @@ public:
         requires std::is_invocable_v<F&, Args...>
     std::invoke_result_t<F&, Args...>
     operator()(Args&&... args) & noexcept(std::is_nothrow_invocable_v<F&, Args...>) {
-        return call(function_, std::forward<Args>(args)...);
+        return this->template call<std::invoke_result_t<F&, Args...>>(this->function_,
+                                                                      std::forward<Args>(args)...);
     }
     template <class... Args>
         requires std::is_invocable_v<const F&, Args...>
     std::invoke_result_t<const F&, Args...>
     operator()(Args&&... args) const& noexcept(std::is_nothrow_invocable_v<const F&, Args...>) {
-        return call(function_, std::forward<Args>(args)...);
+        return this->template call<std::invoke_result_t<const F&, Args...>>(
+            this->function_, std::forward<Args>(args)...);
     }
     template <class... Args>
         requires std::is_invocable_v<F&&, Args...>
     std::invoke_result_t<F&&, Args...>
     operator()(Args&&... args) && noexcept(std::is_nothrow_invocable_v<F&&, Args...>) {
-        return call(std::move(function_), std::forward<Args>(args)...);
+        return this->template call<std::invoke_result_t<F&&, Args...>>(std::move(this->function_),
+                                                                       std::forward<Args>(args)...);
     }
     template <class... Args>
         requires std::is_invocable_v<const F&&, Args...>
     std::invoke_result_t<const F&&, Args...>
     operator()(Args&&... args) const&& noexcept(std::is_nothrow_invocable_v<const F&&, Args...>) {
-        return call(std::move(function_), std::forward<Args>(args)...);
+        return this->template call<std::invoke_result_t<const F&&, Args...>>(
+            std::move(this->function_), std::forward<Args>(args)...);
     }
+};
 
-    /// What is bound, and what it will run in.
-    F& get() noexcept { return function_; }
-    const F& get() const noexcept { return function_; }
-    const ext::snapshot& captured() const noexcept { return captured_; }
+template <class F>
+Bound(ext::snapshot, F) -> Bound<F>;
 
-private:
-    template <class G, class... Args>
-    decltype(auto) call(G&& function, Args&&... args) const {
-        const detail::bound_call scope(captured_);
-        return std::apply(std::forward<G>(function),
-                          std::forward_as_tuple(std::forward<Args>(args)...));
+// One signature each. operator() is a member of these themselves, since who deduces the class from
+// R (C::*)(A...) would find a base.
+
+template <class F, class R, class... A, bool N>
+class Bound<F, R(A...) noexcept(N)> : public detail::bound_base<F> {
+public:
+    using detail::bound_base<F>::bound_base;
+    R operator()(A... args) noexcept(N) {
+        return this->template call<R>(this->function_, std::forward<A>(args)...);
     }
+};
 
-    ext::snapshot captured_;
-    F function_;
+template <class F, class R, class... A, bool N>
+class Bound<F, R(A...) const noexcept(N)> : public detail::bound_base<F> {
+public:
+    using detail::bound_base<F>::bound_base;
+    R operator()(A... args) const noexcept(N) {
+        return this->template call<R>(this->function_, std::forward<A>(args)...);
+    }
+};
+
+template <class F, class R, class... A, bool N>
+class Bound<F, R(A...) & noexcept(N)> : public detail::bound_base<F> {
+public:
+    using detail::bound_base<F>::bound_base;
+    R operator()(A... args) & noexcept(N) {
+        return this->template call<R>(this->function_, std::forward<A>(args)...);
+    }
+};
+
+template <class F, class R, class... A, bool N>
+class Bound<F, R(A...) const & noexcept(N)> : public detail::bound_base<F> {
+public:
+    using detail::bound_base<F>::bound_base;
+    R operator()(A... args) const& noexcept(N) {
+        return this->template call<R>(this->function_, std::forward<A>(args)...);
+    }
+};
+
+template <class F, class R, class... A, bool N>
+class Bound<F, R(A...) && noexcept(N)> : public detail::bound_base<F> {
+public:
+    using detail::bound_base<F>::bound_base;
+    R operator()(A... args) && noexcept(N) {
+        return this->template call<R>(std::move(this->function_), std::forward<A>(args)...);
+    }
+};
+
+template <class F, class R, class... A, bool N>
+class Bound<F, R(A...) const && noexcept(N)> : public detail::bound_base<F> {
+public:
+    using detail::bound_base<F>::bound_base;
+    R operator()(A... args) const&& noexcept(N) {
+        return this->template call<R>(std::move(this->function_), std::forward<A>(args)...);
+    }
 };
 
 namespace detail {
 
 template <class F>
 inline constexpr bool is_bound = false;
-template <class F>
-inline constexpr bool is_bound<Bound<F>> = true;
+template <class F, class Signature>
+inline constexpr bool is_bound<Bound<F, Signature>> = true;
 
 template <class F>
 using bound_type =
@@ -106,20 +255,53 @@ bound_type<F> bind(ext::snapshot captured, F&& function) {
         return {std::move(captured), std::forward<F>(function)};
 }
 
+/// R(A...) noexcept(N), and const where an F is called as const.
+template <class F, class Signature>
+struct signature_for;
+template <class F, class R, class... A, bool N>
+struct signature_for<F, R(A...) noexcept(N)> {
+    static_assert(std::is_invocable_r_v<R, F&, A...>,
+                  "bind_context<R(Args...)>(f): f must take these arguments and return an R");
+    static_assert(!N || std::is_nothrow_invocable_r_v<R, F&, A...>,
+                  "bind_context<R(Args...) noexcept>(f): f must be noexcept");
+    using type = std::conditional_t<std::is_invocable_r_v<R, const F&, A...>,
+                                    R(A...) const noexcept(N), R(A...) noexcept(N)>;
+};
+
+template <class Signature, class F>
+using bound_as = Bound<std::decay_t<F>, typename signature_for<std::decay_t<F>, Signature>::type>;
+
 } // namespace detail
 
 /// Captures the current context. What is bound already stays as it is: the inner binding wins.
 /// Throws: what moving or copying f does.
 /// Cost: a locked instruction, and one when it is destroyed; each call at most a capture.
 template <class F>
+    requires(!std::is_function_v<F>)
 detail::bound_type<F> bind_context(F&& f) {
     return detail::bind(ext::snapshot::shared(), std::forward<F>(f));
 }
 
 /// As bind_context(f), with the bindings that `context` has now.
 template <class F>
+    requires(!std::is_function_v<F>)
 detail::bound_type<F> bind_context(const Context& context, F&& f) {
     return detail::bind(ext::snapshot(context), std::forward<F>(f));
+}
+
+/// As bind_context(f), for an f of any kind: `bind_context<void(int)>(f)` has the one signature stated,
+/// R(Args...) or R(Args...) noexcept, and can be called as const where f can.
+template <class Signature, class F>
+    requires std::is_function_v<Signature>
+detail::bound_as<Signature, F> bind_context(F&& f) {
+    return {ext::snapshot::shared(), std::forward<F>(f)};
+}
+
+/// As bind_context<R(Args...)>(f), with the bindings that `context` has now.
+template <class Signature, class F>
+    requires std::is_function_v<Signature>
+detail::bound_as<Signature, F> bind_context(const Context& context, F&& f) {
+    return {ext::snapshot(context), std::forward<F>(f)};
 }
 
 } // namespace contextvars::inline v0

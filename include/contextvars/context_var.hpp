@@ -150,7 +150,7 @@ public:
     /// From: Python's ContextVar.reset().
     void reset(Token<T>& token) const {
         if (const reset_result result = try_reset(token); result != reset_result::ok)
-            detail::throw_reset_error(result, *this, token.undo_, &token);
+            detail::throw_reset_error(result, *this, token.undo_, std::addressof(token));
     }
     void reset(Token<T>&& token) const { reset(token); }
 

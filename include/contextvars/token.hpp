@@ -12,6 +12,7 @@
 
 #include <contextvars/detail/variable.hpp>
 
+#include <memory>
 #include <ostream>
 #include <utility>
 
@@ -63,7 +64,7 @@ public:
 
     /// `<Token var=<ContextVar name='v' at 0x…> at 0x…>`, with `used` before `var` once it is.
     friend std::ostream& operator<<(std::ostream& out, const Token& token) {
-        const detail::token_parts parts(token.undo_, &token, out);
+        const detail::token_parts parts(token.undo_, std::addressof(token), out);
         if (parts.variable_exists())
             out << token.var();
         return out;
@@ -71,10 +72,10 @@ public:
 
 private:
     /// Sets. Throws: std::bad_alloc, std::length_error.
-    Token(const ContextVar<T>& variable, detail::word value) : variable_(&variable) {
+    Token(const ContextVar<T>& variable, detail::word value) : variable_(std::addressof(variable)) {
         detail::bind<false>(variable, value, undo_);
     }
-    Token(const ContextVar<T>& variable, detail::new_node<T>&& value) : variable_(&variable) {
+    Token(const ContextVar<T>& variable, detail::new_node<T>&& value) : variable_(std::addressof(variable)) {
         detail::bind<true>(variable, detail::word_of_node(value.get()), undo_);
         value.taken_over();
     }

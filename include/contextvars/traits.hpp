@@ -153,7 +153,9 @@ inline constexpr bool parts_agree<std::variant<T...>, Ask, Within...> =
 /// By default: T has == and so have its elements, for standard containers, pair, tuple, optional
 /// and variant, whose own == is declared for every element type. May be specialised.
 /// Declare == beside its type: one file that sees it where it makes a variable is enough, but until
-/// that file's own initialisation, before main, values that are not identical are unequal.
+/// that file's own initialisation, before main, values that are not identical are unequal. Asking
+/// instantiates what T's template arguments name, as any use of an operator does: a specialisation
+/// is not asked.
 template <class T>
 inline constexpr bool enable_equality =
     detail::parts_agree<T, detail::ask_equality, T> && detail::has_equality<T>;

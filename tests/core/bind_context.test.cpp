@@ -207,6 +207,169 @@ TEST_F(BindContextTest, takes_functions_and_members) {
     EXPECT_EQ(function(1), 2);
 }
 
+namespace {
+
+// As QtConcurrent and std::packaged_task look at a callable: the class is deduced from operator() and
+// from the object.
+template <class R, class C, class... A>
+R call_as_const(R (C::*call)(A...) const, const C& object, std::type_identity_t<A>... args) {
+    return (object.*call)(args...);
+}
+
+// As pybind11 does.
+template <class T>
+struct remove_class {};
+template <class C, class R, class... A>
+struct remove_class<R (C::*)(A...)> {
+    using type = R(A...);
+};
+template <class C, class R, class... A>
+struct remove_class<R (C::*)(A...) const> {
+    using type = R(A...);
+};
+template <class F>
+using signature = typename remove_class<decltype(&F::operator())>::type;
+
+template <class F>
+using bound = decltype(cv::bind_context(std::declval<F>()));
+template <class F>
+using call_type = decltype(&bound<F>::operator());
+template <class F>
+concept has_one_call = requires { typename call_type<F>; };
+
+int twice(int x) { return 2 * x; }
+int add_all(int count, ...) { return count; }
+
+} // namespace
+
+TEST_F(BindContextTest, has_the_signature_of_what_it_binds) {
+    const auto lambda = [](int x) { return x + 1; };
+    auto bound_lambda = cv::bind_context(lambda);
+    std::function deduced = bound_lambda;
+    static_assert(std::is_same_v<decltype(deduced), std::function<int(int)>>);
+    EXPECT_EQ(deduced(1), 2);
+    std::packaged_task task{cv::bind_context(lambda)};
+    static_assert(std::is_same_v<decltype(task), std::packaged_task<int(int)>>);
+    task(2);
+    EXPECT_EQ(task.get_future().get(), 3);
+    EXPECT_EQ(call_as_const(&decltype(bound_lambda)::operator(), bound_lambda, 3), 4);
+    static_assert(std::is_same_v<signature<decltype(bound_lambda)>, int(int)>);
+
+    auto bound_function = cv::bind_context(twice);
+    std::function of_function = bound_function;
+    static_assert(std::is_same_v<decltype(of_function), std::function<int(int)>>);
+    EXPECT_EQ(of_function(4), 8);
+    EXPECT_EQ(call_as_const(&decltype(bound_function)::operator(), bound_function, 5), 10);
+}
+
+TEST_F(BindContextTest, has_const_noexcept_and_references_of_what_it_binds) {
+    int calls = 0;
+    auto counting = [calls](int& last) mutable { return last = ++calls; };
+    static_assert(
+        std::is_same_v<call_type<decltype(counting)>, int (bound<decltype(counting)>::*)(int&)>);
+    auto never = [](std::unique_ptr<int>) noexcept {};
+    static_assert(
+        std::is_same_v<call_type<decltype(never)>,
+                       void (bound<decltype(never)>::*)(std::unique_ptr<int>) const noexcept>);
+    static_assert(std::is_same_v<call_type<int (*)(int) noexcept>,
+                                 int (bound<int (*)(int) noexcept>::*)(int) const noexcept>);
+    struct Left {
+        char operator()() & { return 'l'; }
+    };
+    struct ConstLeft {
+        char operator()() const& { return 'c'; }
+    };
+    struct Right {
+        char operator()() && { return 'r'; }
+    };
+    struct ConstRight {
+        char operator()() const&& noexcept { return 'x'; }
+    };
+    static_assert(std::is_same_v<call_type<Left>, char (bound<Left>::*)()&>);
+    static_assert(std::is_same_v<call_type<ConstLeft>, char (bound<ConstLeft>::*)() const&>);
+    static_assert(std::is_same_v<call_type<Right>, char (bound<Right>::*)() &&>);
+    static_assert(std::is_same_v < call_type<ConstRight>,
+                  char(bound<ConstRight>::*)() const&& noexcept >);
+    auto left = cv::bind_context(Left());
+    const auto const_left = cv::bind_context(ConstLeft());
+    EXPECT_EQ(left(), 'l');
+    EXPECT_EQ(const_left(), 'c');
+    EXPECT_EQ(cv::bind_context(Right())(), 'r');
+    EXPECT_EQ(cv::bind_context(ConstRight())(), 'x');
+    auto count = cv::bind_context(counting);
+    int last = 0;
+    EXPECT_EQ(count(last) + count(last), 3);
+    EXPECT_EQ(last, 2);
+}
+
+TEST_F(BindContextTest, moves_the_arguments_and_results_of_a_signature) {
+    cv::ContextVar<int> v{"v"};
+    v.set(1);
+    auto bound = cv::bind_context([&v](std::unique_ptr<int> p, int& out) -> std::unique_ptr<int> {
+        out = v.get();
+        return p;
+    });
+    v.set(2);
+    int seen = 0;
+    EXPECT_EQ(*bound(std::make_unique<int>(5), seen), 5);
+    EXPECT_EQ(seen, 1);
+    auto reference = cv::bind_context([](int& x) -> int& { return x; });
+    EXPECT_EQ(&reference(seen), &seen);
+}
+
+TEST_F(BindContextTest, of_several_signatures_has_them_all) {
+    struct Overloaded {
+        int operator()(int) const { return 1; }
+        int operator()(const std::string&) const { return 2; }
+    };
+    const auto overloaded = cv::bind_context(Overloaded());
+    EXPECT_EQ(overloaded(0) + overloaded("text"), 3);
+    const auto generic = cv::bind_context([](auto... x) { return sizeof...(x); });
+    EXPECT_EQ(generic(1, "2", 3.0), 3u);
+    static_assert(!has_one_call<Overloaded>);
+    static_assert(!has_one_call<decltype([](auto) {})>);
+    const auto variadic = cv::bind_context(add_all);
+    EXPECT_EQ(variadic(2, 1, 1), 2);
+}
+
+TEST_F(BindContextTest, keeps_default_arguments) {
+    const auto bound = cv::bind_context([](int a, int b = 10) { return a + b; });
+    EXPECT_EQ(bound(1), 11);
+    EXPECT_EQ(bound(1, 2), 3);
+    const auto stated = cv::bind_context<int(int)>([](int a, int b = 10) { return a + b; });
+    const std::function deduced = stated;
+    EXPECT_EQ(deduced(1), 11);
+}
+
+TEST_F(BindContextTest, has_the_signature_that_is_stated) {
+    struct S {
+        int value;
+    };
+    cv::ContextVar<int> v{"v"};
+    v.set(1);
+    auto generic = cv::bind_context<long(int)>([&v](auto x) { return x + v.get(); });
+    std::function deduced = generic;
+    static_assert(std::is_same_v<decltype(deduced), std::function<long(int)>>);
+    static_assert(std::is_same_v<decltype(&decltype(generic)::operator()),
+                                 long (decltype(generic)::*)(int) const>);
+    auto member = cv::bind_context<int(const S&)>(&S::value);
+    auto ignored = cv::bind_context<void(int)>(twice);
+    auto never = cv::bind_context<int(int) noexcept>([](auto x) noexcept { return x; });
+    auto changing = cv::bind_context<int()>([n = 0]() mutable { return ++n; });
+    static_assert(noexcept(never(1)));
+    static_assert(std::is_void_v<decltype(ignored(1))>);
+    static_assert(!std::is_invocable_v<const decltype(changing)&>);
+    cv::Context other;
+    other.run([&] { v.set(100); });
+    auto in_other = cv::bind_context<int(int)>(other, [&v](auto x) { return x + v.get(); });
+    v.set(2);
+    EXPECT_EQ(generic(1), 2);
+    EXPECT_EQ(in_other(1), 101);
+    EXPECT_EQ(member(S{7}), 7);
+    EXPECT_EQ(changing() + changing(), 3);
+    ignored(1);
+}
+
 TEST_F(BindContextTest, gives_back_the_callers_context_when_f_throws) {
     cv::ContextVar<int> v{"v"};
     v.set(1);

@@ -7,6 +7,7 @@
 #include <contextvars/contextvars.hpp>
 
 #include "support/isolated.hpp"
+#include "support/throw_at.hpp"
 
 #include <gtest/gtest.h>
 
@@ -18,7 +19,9 @@
 #include <vector>
 
 namespace cv = contextvars;
+using contextvars_tests::FailingCopy;
 using contextvars_tests::isolated;
+using contextvars_tests::ThrowAt;
 using ContextTest = contextvars_tests::Isolated;
 
 static_assert(std::is_nothrow_default_constructible_v<cv::Context>);
@@ -228,4 +231,51 @@ TEST_F(ContextTest, runs_on_when_what_it_was_copied_from_is_gone) {
         EXPECT_EQ(held, "a text that is too long for the small string buffer");
         EXPECT_EQ(&held, &v.get());
     });
+}
+
+TEST_F(ContextTest, with_assignments_is_a_changed_copy) {
+    cv::ContextVar<std::string> user{"user"};
+    cv::ContextVar<int> tenant{"tenant"};
+    cv::ContextVar<std::unique_ptr<int>> owned{"owned"};
+    const cv::Context before = cv::Context().with(user.to("ann"), tenant.to(7));
+    const cv::Context after =
+        before.with(tenant.to(8), owned.to(std::make_unique<int>(9)), tenant.to(10));
+    EXPECT_EQ(before[user], "ann");
+    EXPECT_EQ(before[tenant], 7);
+    EXPECT_EQ(before.size(), 2u);
+    EXPECT_EQ(after[user], "ann");
+    EXPECT_EQ(after[tenant], 10) << "the last holds";
+    EXPECT_EQ(*after[owned], 9);
+    EXPECT_EQ(user.try_get(), nullptr) << "nothing is set in the current context";
+    EXPECT_TRUE(before.with() == before);
+}
+
+TEST_F(ContextTest, with_assignments_copies_what_an_entered_context_has_now) {
+    cv::ContextVar<int> a{"a"};
+    cv::ContextVar<int> b{"b"};
+    cv::Context context;
+    context.run([&] {
+        a.set(1);
+        cv::Context changed = context.with(b.to(2));
+        EXPECT_EQ(changed[a], 1);
+        EXPECT_FALSE(context.contains(b));
+        changed.run([&] { EXPECT_EQ(a.get() + b.get(), 3); });
+    });
+}
+
+TEST_F(ContextTest, with_assignments_is_as_it_was_when_one_of_them_throws) {
+    cv::ContextVar<int> a{"a"};
+    cv::ContextVar<ThrowAt> b{"b"};
+    const cv::Context before = cv::Context().with(a.to(1));
+    const long failures = contextvars_tests::for_every_failing_copy([&](long n) {
+        try {
+            const FailingCopy failing(n);
+            static_cast<void>(before.with(a.to(2), b.to(3)));
+        } catch (const ThrowAt::Error&) {
+        }
+        EXPECT_EQ(before[a], 1);
+        EXPECT_EQ(before.size(), 1u);
+        EXPECT_EQ(a.try_get(), nullptr);
+    });
+    EXPECT_GE(failures, 1);
 }

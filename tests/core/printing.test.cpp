@@ -2,9 +2,11 @@
 #include <contextvars/contextvars.hpp>
 
 #include "support/isolated.hpp"
+#include "support/recorded_diagnostics.hpp"
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <iomanip>
 #include <map>
 #include <memory>
@@ -13,12 +15,16 @@
 #include <sstream>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
 
 namespace cv = contextvars;
 using contextvars_tests::contains;
+using contextvars_tests::isolated;
+using contextvars_tests::message_of;
+using contextvars_tests::RecordedDiagnostics;
 using PrintingTest = contextvars_tests::Isolated;
 
 namespace {
@@ -247,4 +253,90 @@ TEST_F(PrintingTest, keeps_the_format_of_the_stream_and_does_not_follow_it) {
     std::ostringstream plain;
     plain << v << 16;
     EXPECT_EQ(plain.str().substr(plain.str().size() - 2), "16") << "<< left the stream in hex";
+}
+
+TEST_F(PrintingTest, shows_no_value_of_a_secret_variable_anywhere) {
+    const RecordedDiagnostics diagnostics;
+    const std::string secret = "hunter2";
+    constexpr cv::attributes hidden{.secret = true};
+    auto v = std::make_unique<cv::ContextVar<std::string>>("password", secret, hidden);
+    cv::ContextVar<std::string> missing{"missing", hidden};
+    cv::ContextVar<const char*> text{"text", "hunter2", hidden};
+    cv::ContextVar<std::string> other{"other"};
+    std::string shown;
+    auto token = v->set(secret);
+    auto foreign = cv::Context().run([&] { return v->set(secret); });
+    text.set("hunter2");
+    shown += printed(*v) + printed(text) + printed(missing) + printed(token);
+    shown += message_of<cv::LookupError>([&] { missing.get(); });
+    shown += message_of<cv::KeyError>([&] { cv::Context()[*v]; });
+    shown += message_of<cv::ValueError>([&] { v->reset(foreign); });
+    shown += message_of<cv::ValueError>([&] { other.reset(token); });
+    auto* scope = new auto(v->scoped(secret));
+    isolated([&] { delete scope; });
+    for (const auto& told : diagnostics.all())
+        shown += told.what + told.variable;
+    const cv::Context context = cv::copy_context();
+    for (const auto& [variable, value] : context) {
+        shown += printed(variable) + printed(value);
+        if (const auto* known = value.as<std::string>()) {
+            EXPECT_EQ(*known, secret) << "who asks for the value itself has it";
+        }
+    }
+    shown += printed(context);
+    EXPECT_CONTAINS(printed(context), "text=<char const*>");
+    v->reset(token);
+    shown += message_of<cv::RuntimeError>([&] { v->reset(token); });
+    v.reset();
+    shown += printed(context) + printed(token);
+    for (const auto& [variable, value] : context)
+        shown += printed(variable) + printed(value);
+    EXPECT_FALSE(contains(shown, secret)) << shown;
+    EXPECT_CONTAINS(shown, "password");
+}
+
+TEST_F(PrintingTest, shows_the_values_of_a_variable_with_the_name_of_a_secret_one) {
+    cv::ContextVar<int> open{"same"};
+    cv::ContextVar<int> secret{"same", cv::attributes{.secret = true}};
+    EXPECT_EQ(shown(cv::Context().with(secret.to(71))), "<Context at 0x# {same=<int>}>");
+    EXPECT_EQ(shown(cv::Context().with(open.to(71))), "<Context at 0x# {same=71}>");
+}
+
+namespace {
+
+struct Incomplete;
+template <class T>
+struct Box {
+    static_assert(sizeof(T) != 0, "must be complete where this is instantiated");
+    T held;
+};
+void function() {}
+struct Member {
+    int value;
+};
+enum Color { red, green };
+enum Byte : unsigned char { byte = 65 };
+
+} // namespace
+
+TEST_F(PrintingTest, shows_pointers_as_addresses_or_text) {
+    const auto value_of = []<class T>(std::type_identity<T>, std::type_identity_t<T> value) {
+        cv::ContextVar<T> v{"v"};
+        const cv::Context context = cv::Context().with(v.to(value));
+        return printed(*context.values().begin());
+    };
+    int number = 0;
+    std::ostringstream address;
+    address << static_cast<void*>(&number);
+    EXPECT_EQ(value_of(std::type_identity<int*>(), &number), address.str());
+    EXPECT_EQ(value_of(std::type_identity<const volatile int*>(), &number), address.str());
+    EXPECT_EQ(value_of(std::type_identity<void*>(), &number), address.str());
+    EXPECT_EQ(value_of(std::type_identity<Box<Incomplete>*>(), nullptr), "nullptr");
+    EXPECT_EQ(value_of(std::type_identity<std::nullptr_t>(), nullptr), "nullptr");
+    char text[] = "text";
+    EXPECT_EQ(value_of(std::type_identity<char*>(), text), "text");
+    EXPECT_EQ(value_of(std::type_identity<void (*)()>(), function).substr(0, 2), "0x");
+    EXPECT_EQ(value_of(std::type_identity<int Member::*>(), &Member::value).find("<int"), 0u);
+    EXPECT_EQ(value_of(std::type_identity<Color>(), green), "1");
+    EXPECT_EQ(value_of(std::type_identity<Byte>(), byte), "65");
 }

@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -248,4 +249,53 @@ TEST_F(ScopeTest, keeps_no_value_when_it_ended) {
         EXPECT_FALSE(leaks.holds());
     }
     EXPECT_TRUE(leaks.holds());
+}
+
+TEST_F(ScopeTest, is_made_of_a_variable_and_a_value) {
+    cv::ContextVar<std::string> v{"v", "default"};
+    {
+        cv::Scope scope(v, "inner");
+        static_assert(std::is_same_v<decltype(scope), cv::Scope<std::string>>);
+        EXPECT_EQ(v.get(), "inner");
+        EXPECT_EQ(scope.token().old_value(), cv::Token<std::string>::MISSING);
+    }
+    EXPECT_EQ(v.get(), "default");
+}
+
+TEST_F(ScopeTest, can_be_a_member) {
+    cv::ContextVar<int> v{"v", 0};
+    cv::ContextVar<std::vector<int>> list{"list"};
+    struct Request {
+        Request(const cv::ContextVar<int>& id, const cv::ContextVar<std::vector<int>>& path)
+            : id_(id, 7), path_(path, {1, 2}) {}
+        cv::Scope<int> id_;
+        cv::Scope<std::vector<int>> path_;
+    };
+    {
+        const Request request(v, list);
+        EXPECT_EQ(v.get(), 7);
+        EXPECT_EQ(list.get().size(), 2u);
+    }
+    EXPECT_EQ(v.get(), 0);
+    EXPECT_EQ(list.try_get(), nullptr);
+}
+
+TEST_F(ScopeTest, can_begin_and_end_in_an_optional) {
+    cv::ContextVar<std::string> v{"v", "default"};
+    std::optional<cv::Scope<std::string>> scope;
+    scope.emplace(v, "one");
+    EXPECT_EQ(v.get(), "one");
+    scope.emplace(v, "two");
+    EXPECT_EQ(v.get(), "two");
+    scope.reset();
+    EXPECT_EQ(v.get(), "default");
+}
+
+TEST_F(ScopeTest, can_be_neither_copied_nor_moved) {
+    using scope = cv::Scope<int>;
+    static_assert(!std::is_copy_constructible_v<scope> && !std::is_move_constructible_v<scope>);
+    static_assert(!std::is_copy_assignable_v<scope> && !std::is_move_assignable_v<scope>);
+    static_assert(!std::is_constructible_v<scope, const cv::ContextVar<int>&, double>);
+    static_assert(!std::is_constructible_v<scope, const cv::ContextVar<int>&, const char*>);
+    static_assert(std::is_constructible_v<scope, const cv::ContextVar<int>&, short>);
 }

@@ -91,8 +91,8 @@ struct result_of_token<Result> {
 
 CONTEXTVARS_ASIO_BEGIN
 
-template <class Token, class Signature>
-class async_result<contextvars::Bound<Token>, Signature>
+template <class Token, class Call, class Signature>
+class async_result<contextvars::Bound<Token, Call>, Signature>
     : public contextvars::asio_detail::bound_handler<async_result<Token, Signature>>,
       public contextvars::asio_detail::result_of_token<async_result<Token, Signature>> {
     template <class Initiation>
@@ -119,12 +119,13 @@ public:
 
 #if CONTEXTVARS_ASIO_VERSION >= 102000
 
-template <template <class, class> class Associator, class F, class Default>
-struct associator<Associator, contextvars::Bound<F>, Default> : Associator<F, Default> {
-    static typename Associator<F, Default>::type get(const contextvars::Bound<F>& bound) noexcept {
+template <template <class, class> class Associator, class F, class Call, class Default>
+struct associator<Associator, contextvars::Bound<F, Call>, Default> : Associator<F, Default> {
+    static typename Associator<F, Default>::type
+    get(const contextvars::Bound<F, Call>& bound) noexcept {
         return Associator<F, Default>::get(bound.get());
     }
-    static typename Associator<F, Default>::type get(const contextvars::Bound<F>& bound,
+    static typename Associator<F, Default>::type get(const contextvars::Bound<F, Call>& bound,
                                                      const Default& otherwise) noexcept {
         return Associator<F, Default>::get(bound.get(), otherwise);
     }
@@ -132,19 +133,19 @@ struct associator<Associator, contextvars::Bound<F>, Default> : Associator<F, De
 
 #else
 
-template <class F, class Default>
-struct associated_executor<contextvars::Bound<F>, Default> {
+template <class F, class Call, class Default>
+struct associated_executor<contextvars::Bound<F, Call>, Default> {
     using type = typename associated_executor<F, Default>::type;
-    static type get(const contextvars::Bound<F>& bound,
+    static type get(const contextvars::Bound<F, Call>& bound,
                     const Default& otherwise = Default()) noexcept {
         return associated_executor<F, Default>::get(bound.get(), otherwise);
     }
 };
 
-template <class F, class Default>
-struct associated_allocator<contextvars::Bound<F>, Default> {
+template <class F, class Call, class Default>
+struct associated_allocator<contextvars::Bound<F, Call>, Default> {
     using type = typename associated_allocator<F, Default>::type;
-    static type get(const contextvars::Bound<F>& bound,
+    static type get(const contextvars::Bound<F, Call>& bound,
                     const Default& otherwise = Default()) noexcept {
         return associated_allocator<F, Default>::get(bound.get(), otherwise);
     }

@@ -1,0 +1,13 @@
+// expect: needs_a_static_cast_to<T>
+// SPDX-License-Identifier: MIT
+#include <contextvars/contextvars.hpp>
+
+contextvars::ContextVar<int> number{"number"};
+
+void f() {
+#ifdef MUST_COMPILE
+    number.get(3);
+#else
+    number.get(3.7);
+#endif
+}
