@@ -326,6 +326,7 @@ public:
     /// last holds.
     /// Throws: as set(). Cost: as copy(), and a set each.
     template <class... T>
+    [[nodiscard("with() changes nothing but the copy that it returns")]]
     Context with(Assignment<T>... assignments) const {
         Context changed(*this);
         std::move(changed).run(
