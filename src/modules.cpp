@@ -3,6 +3,28 @@
 
 #include "report.hpp"
 
+#include <atomic>
+
+namespace contextvars::inline v0::detail {
+
+namespace {
+
+/// Returns: whether the function is in its place now, and was not before.
+template <class Function>
+bool put_operator(std::atomic<Function>& place, Function function, bool own) noexcept {
+    // Relaxed: a function is all that is to be seen.
+    Function none = nullptr;
+    if (function == nullptr)
+        return false;
+    if (own)
+        return place.exchange(function, std::memory_order_relaxed) != function;
+    return place.compare_exchange_strong(none, function, std::memory_order_relaxed);
+}
+
+} // namespace
+
+} // namespace contextvars::inline v0::detail
+
 #if defined(__GLIBC__)
 
 #include "locks.hpp"
@@ -100,20 +122,17 @@ void keep_modules_loaded(const type_operations& operations) noexcept {
         keep_loaded(part);
 }
 
-void put_operators(type_operations& operations, equal_function equal,
-                   print_function print) noexcept {
-    const auto put = [&operations](auto& place, auto function) {
-        decltype(function) none = nullptr;
-        // Relaxed: a function is all that is to be seen.
-        if (function == nullptr ||
-            !place.compare_exchange_strong(none, function, std::memory_order_relaxed))
+void put_operators(type_operations& operations, equal_function equal, bool own_equal,
+                   print_function print, bool own_print) noexcept {
+    const auto put = [&operations](auto& place, auto function, bool own) {
+        if (!put_operator(place, function, own))
             return;
         const auto* const address = reinterpret_cast<const void*>(function);
         if (module_of(address) != module_of(&operations))
             keep_loaded(address);
     };
-    put(operations.equal, equal);
-    put(operations.print, print);
+    put(operations.equal, equal, own_equal);
+    put(operations.print, print, own_print);
 }
 
 } // namespace contextvars::inline v0::detail
@@ -124,12 +143,10 @@ namespace contextvars::inline v0::detail {
 
 void keep_modules_loaded(const type_operations&) noexcept {}
 
-void put_operators(type_operations& operations, equal_function equal,
-                   print_function print) noexcept {
-    if (equal != nullptr)
-        operations.equal.store(equal, std::memory_order_relaxed);
-    if (print != nullptr)
-        operations.print.store(print, std::memory_order_relaxed);
+void put_operators(type_operations& operations, equal_function equal, bool own_equal,
+                   print_function print, bool own_print) noexcept {
+    put_operator(operations.equal, equal, own_equal);
+    put_operator(operations.print, print, own_print);
 }
 
 } // namespace contextvars::inline v0::detail

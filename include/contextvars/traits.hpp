@@ -66,15 +66,31 @@ concept has_printing =
     known_printing<T> ||
     (!std::is_member_pointer_v<T> && requires(std::ostream& out, const T& value) { out << value; });
 
-// An enumeration may have operators of its own besides. They are asked for as functions, since those
-// that the language gives it are none.
+/// Becomes a T and nothing else: finds the operators that are declared for a T itself, and not those
+/// for its bases and what else it converts to.
 template <class T>
-concept own_equality = std::is_enum_v<T> && requires(const T& a, const T& b) {
-    { operator==(a, b) } -> std::convertible_to<bool>;
+struct only {
+    template <std::same_as<T> U>
+    operator U() const;
 };
+
+// One file may see an operator of a type's own where another sees one of its base. An enumeration is
+// asked for functions besides, since the operators that the language gives it are none; a << of the
+// standard library, for what is stored as a character, is not its own.
+template <class T>
+concept own_equality = requires(const only<T>& a) {
+    { a == a } -> std::convertible_to<bool>;
+} || (std::is_enum_v<T> && requires(const T& a) {
+                           { operator==(a, a) } -> std::convertible_to<bool>;
+                       });
 template <class T>
 concept own_printing =
-    std::is_enum_v<T> && requires(std::ostream& out, const T& value) { operator<<(out, value); };
+    requires(std::ostream& out, const only<T>& value) { out << value; } ||
+    (std::is_enum_v<T> && requires(std::ostream& out, const T& value) { operator<<(out, value); } &&
+     !requires(std::ostream& out, std::underlying_type_t<T> value) { operator<<(out, value); });
+
+/// What a file sees of an operator of T.
+enum class seen { nothing, something, its_own };
 
 // The library's own question, asked of the parts of a composite, whose own == and << are often
 // declared for every element type and fail only when they are instantiated.

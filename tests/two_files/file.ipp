@@ -12,6 +12,8 @@ namespace {
 
 contextvars::ContextVar<two_files::Plain> plain("plain");
 contextvars::ContextVar<std::vector<two_files::Plain>> many("many");
+contextvars::ContextVar<two_files::Derived> derived("derived");
+contextvars::ContextVar<two_files::Letter> letter("letter");
 contextvars::ContextVar<two_files::Color> color("color");
 contextvars::ContextVar<two_files::Level> level("level");
 
@@ -63,6 +65,7 @@ int is(const contextvars::value_ref& value) {
 static constexpr two_files::file this_file = {
     [](int value) {
         return contextvars::Context().with(plain.to({value}), many.to({{value}, {value}}),
+                                           derived.to({{value}}), letter.to(two_files::letter),
                                            color.to(two_files::green),
                                            level.to(two_files::Level::high));
     },
@@ -81,10 +84,9 @@ static constexpr two_files::file this_file = {
     },
     [](const contextvars::Context& a, const contextvars::Context& b) { return a == b; },
     [] {
-        return contextvars::Context().with(anonymous.to({1}), held.to({{1}}),
-                                           local.to(::local_of_static()),
-                                           local_in_namespace.to(two_files::local_of_static({})),
-                                           of_closure.to(closure));
+        return contextvars::Context().with(
+            anonymous.to({1}), held.to({{1}}), local.to(::local_of_static()),
+            local_in_namespace.to(two_files::local_of_static({})), of_closure.to(closure));
     },
     [](const contextvars::Context& context) {
         int found = 0;

@@ -28,6 +28,10 @@ int main() {
             const std::string text = in->print(by->bind(7));
             expect(text.find("plain=plain(7)") != std::string::npos,
                    "a class is printed by its <<");
+            expect(text.find("derived=derived") != std::string::npos,
+                   "a class is printed by its own <<, and not by that of its base");
+            expect(text.find("letter=letter") != std::string::npos,
+                   "an enum of characters is printed by its own <<");
             expect(text.find("color=green") != std::string::npos,
                    "an enum is printed by its own <<");
             expect(text.find("level=high") != std::string::npos,

@@ -12,6 +12,9 @@ inline bool operator==(const Plain& a, const Plain& b) { return a.value % 10 == 
 inline std::ostream& operator<<(std::ostream& out, const Plain& plain) {
     return out << "plain(" << plain.value << ')';
 }
+inline bool operator==(const Derived& a, const Derived& b) { return a.value % 10 == b.value % 10; }
+inline std::ostream& operator<<(std::ostream& out, const Derived&) { return out << "derived"; }
+inline std::ostream& operator<<(std::ostream& out, Letter) { return out << "letter"; }
 inline std::ostream& operator<<(std::ostream& out, Color color) {
     return out << (color == red ? "red" : "green");
 }

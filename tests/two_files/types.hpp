@@ -7,6 +7,7 @@
 
 #include <contextvars/contextvars.hpp>
 
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,16 @@ namespace two_files {
 struct Plain {
     int value;
 };
+/// Has operators of its base; those of its own are in the other header.
+struct Base {
+    int value;
+    friend bool operator==(const Base&, const Base&) { return false; }
+    friend std::ostream& operator<<(std::ostream& out, const Base&) { return out << "base"; }
+};
+struct Derived : Base {};
+
 enum Color { red, green };
+enum Letter : char { letter = 'A' };
 enum class Level { low, high };
 
 struct file {

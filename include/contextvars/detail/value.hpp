@@ -58,12 +58,13 @@ inline constexpr std::size_t offset_in_node = std::max(alignof(T), sizeof(node_h
 /// Prints `0x…`, whatever the stream's flags.
 CONTEXTVARS_EXPORT void print_address(std::ostream& out, const void* address);
 
-template <class T>
+// By which operator they do so is in their names, since two files may see different ones.
+template <class T, seen = seen::something>
 bool equal_values(const void* a, const void* b) {
     return *static_cast<const T*>(a) == *static_cast<const T*>(b);
 }
 
-template <class T>
+template <class T, seen = seen::something>
 void print_value_by_operator(std::ostream& out, const void* value) {
     out << *static_cast<const T*>(value);
 }
@@ -119,39 +120,53 @@ inline constinit type_operations operations_of = {
 };
 
 template <class T>
-inline constexpr bool equality_is_seen_here =
-    enable_equality<T> && (!known_equality<T> || own_equality<T>);
+consteval seen equality_seen() noexcept {
+    if constexpr (!enable_equality<T> || (known_equality<T> && !std::is_enum_v<T>))
+        return seen::nothing;
+    else if constexpr (own_equality<T>)
+        return seen::its_own;
+    else
+        return known_equality<T> ? seen::nothing : seen::something;
+}
 template <class T>
-inline constexpr bool printing_is_seen_here =
-    enable_printing<T> && (!known_printing<T> || own_printing<T>);
+consteval seen printing_seen() noexcept {
+    if constexpr (!enable_printing<T> || (known_printing<T> && !std::is_enum_v<T>))
+        return seen::nothing;
+    else if constexpr (own_printing<T>)
+        return seen::its_own;
+    else
+        return known_printing<T> ? seen::nothing : seen::something;
+}
 
-/// Puts the functions that are not nullptr into the operations of a type, which may lie in another
-/// module: then the functions' stays loaded.
+/// Puts the functions that are not nullptr into the operations of a type: `own` ones, of the type itself,
+/// in the place of others, whichever file comes first; others only if there is none. If the operations
+/// lie in another module, the functions' module stays loaded.
 CONTEXTVARS_EXPORT void put_operators(type_operations& operations, equal_function equal,
-                                      print_function print) noexcept;
+                                      bool own_equal, print_function print,
+                                      bool own_print) noexcept;
 
 /// Puts the operators of T that a file sees into operations_of<T>, when that file is initialised.
-template <class T, bool equality, bool printing>
+template <class T, seen equality, seen printing>
 struct operators {
     static const bool in_place;
 };
-template <class T, bool equality, bool printing>
+template <class T, seen equality, seen printing>
 const bool operators<T, equality, printing>::in_place = [] {
     equal_function equal = nullptr;
-    if constexpr (equality)
-        equal = equal_values<T>;
+    if constexpr (equality != seen::nothing)
+        equal = equal_values<T, equality>;
     print_function print = nullptr;
-    if constexpr (printing)
-        print = print_value_by_operator<T>;
-    put_operators(operations_of<T>, equal, print);
+    if constexpr (printing != seen::nothing)
+        print = print_value_by_operator<T, printing>;
+    put_operators(operations_of<T>, equal, equality == seen::its_own, print,
+                  printing == seen::its_own);
     return true;
 }();
 
 /// Returns: operations_of<T>, with the operators of T that are seen where this is first called.
-template <class T, bool equality = equality_is_seen_here<T>,
-          bool printing = printing_is_seen_here<T>>
+template <class T, seen equality = equality_seen<T>(), seen printing = printing_seen<T>()>
 constexpr const type_operations& operations_with_operators() noexcept {
-    if constexpr (equality || printing)
+    if constexpr (equality != seen::nothing || printing != seen::nothing)
         static_cast<void>(&operators<T, equality, printing>::in_place); // so that it exists
     return operations_of<T>;
 }
