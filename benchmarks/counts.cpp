@@ -47,6 +47,21 @@ void* operator new(std::size_t bytes) {
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
+// As in src/memory.hpp: the library's own memory.
+namespace contextvars::inline v0::detail {
+CONTEXTVARS_EXPORT void* take_memory(std::size_t bytes) noexcept {
+    if (allocations != nullptr)
+        ++*allocations;
+    return std::malloc(bytes);
+}
+CONTEXTVARS_EXPORT void* take_aligned_memory(std::size_t bytes, std::size_t alignment) noexcept {
+    if (allocations != nullptr)
+        ++*allocations;
+    return std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+}
+CONTEXTVARS_EXPORT void give_memory(void* memory) noexcept { std::free(memory); }
+} // namespace contextvars::inline v0::detail
+
 namespace {
 
 using contextvars::Context;
