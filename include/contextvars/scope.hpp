@@ -22,6 +22,7 @@ class [[nodiscard(
     "the guard resets the variable when it is destroyed, so it must be kept")]] Scope {
 public:
     /// As variable.scoped(value).
+    [[nodiscard("a guard without a name resets the variable at once")]]
     Scope(const ContextVar<T>& variable, std::type_identity_t<T> value)
         : token_(variable.emplace(std::move(value))) {}
     Scope(const ContextVar<T>& variable, detail::needs_a_static_cast_to<T> auto value) = delete;

@@ -1,5 +1,5 @@
 # Checks one pair. The first `// expect:` line of the source has the text that the error must have.
-set(command ${COMPILER} -std=c++20 -fsyntax-only -Werror=unused-result -Werror=conversion -I${INCLUDE})
+set(command ${COMPILER} -std=c++20 -fsyntax-only -Werror=unused-result -Werror=unused-value -Werror=conversion -I${INCLUDE})
 file(STRINGS ${SOURCE} expectation REGEX "^// expect: " LIMIT_COUNT 1)
 string(REGEX REPLACE "^// expect: *" "" expectation "${expectation}")
 
