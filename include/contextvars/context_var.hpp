@@ -57,6 +57,10 @@ public:
     constexpr ContextVar(std::string_view name, T default_value, attributes attributes = {})
         : variable(name, detail::operations_with_operators<T>(), attributes),
           default_(std::in_place, std::move(default_value)) {}
+    template <detail::becomes<T> U>
+    constexpr ContextVar(std::string_view name, U&& default_value, attributes attributes = {})
+        : variable(name, detail::operations_with_operators<T>(), attributes),
+          default_(std::in_place, std::forward<U>(default_value)) {}
     ContextVar(std::string_view name, detail::needs_a_static_cast_to<T> auto default_value,
                attributes attributes = {}) = delete;
 
@@ -127,6 +131,11 @@ public:
     /// one allocation for other types; else a copy of the map besides.
     /// From: Python's ContextVar.set().
     Token<T> set(T value) const { return emplace(std::move(value)); }
+    template <detail::becomes<T> U>
+        requires(!std::is_move_constructible_v<T>)
+    Token<T> set(U&& value) const {
+        return emplace(std::forward<U>(value));
+    }
     Token<T> set(detail::needs_a_static_cast_to<T> auto value) const = delete;
 
     /// As set(), with the value constructed in place from `args`, explicitly.
@@ -163,6 +172,11 @@ public:
     /// Sets, and returns a guard that resets. Throws: as set().
     /// From: Python 3.14's `with var.set(value):`.
     Scope<T> scoped(T value) const { return Scope<T>(*this, std::move(value)); }
+    template <detail::becomes<T> U>
+        requires(!std::is_move_constructible_v<T>)
+    Scope<T> scoped(U&& value) const {
+        return Scope<T>(*this, std::forward<U>(value));
+    }
     Scope<T> scoped(detail::needs_a_static_cast_to<T> auto value) const = delete;
 
     /// Returns: what contextvars::scoped and Context::with take to bind several variables at once.

@@ -25,6 +25,10 @@ public:
     [[nodiscard("a guard without a name resets the variable at once")]]
     Scope(const ContextVar<T>& variable, std::type_identity_t<T> value)
         : token_(variable.emplace(std::move(value))) {}
+    template <detail::becomes<T> U>
+        requires(!std::is_move_constructible_v<T>)
+    Scope(const ContextVar<T>& variable, U&& value)
+        : token_(variable.emplace(std::forward<U>(value))) {}
     Scope(const ContextVar<T>& variable, detail::needs_a_static_cast_to<T> auto value) = delete;
 
     Scope(const Scope&) = delete;
