@@ -16,7 +16,7 @@ endforeach()
 
 set(count 0)
 set(missing)
-foreach(page asio.md semantics.md)
+foreach(page asio.md lifetimes.md semantics.md)
   file(READ ${SOURCE_DIR}/docs/${page} text)
   string(REGEX REPLACE "```[^`]*```" "" text "${text}")
   string(REGEX REPLACE "[][;]" "_" text "${text}")
