@@ -58,6 +58,7 @@ public:
         : variable(name, detail::operations_with_operators<T>(), attributes),
           default_(std::in_place, std::move(default_value)) {}
     template <detail::becomes<T> U>
+        requires(!std::same_as<std::remove_cvref_t<U>, attributes>)
     constexpr ContextVar(std::string_view name, U&& default_value, attributes attributes = {})
         : variable(name, detail::operations_with_operators<T>(), attributes),
           default_(std::in_place, std::forward<U>(default_value)) {}

@@ -75,7 +75,8 @@ private:
     Token(const ContextVar<T>& variable, detail::word value) : variable_(std::addressof(variable)) {
         detail::bind<false>(variable, value, undo_);
     }
-    Token(const ContextVar<T>& variable, detail::new_node<T>&& value) : variable_(std::addressof(variable)) {
+    Token(const ContextVar<T>& variable, detail::new_node<T>&& value)
+        : variable_(std::addressof(variable)) {
         detail::bind<true>(variable, detail::word_of_node(value.get()), undo_);
         value.taken_over();
     }
