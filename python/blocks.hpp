@@ -93,7 +93,6 @@ private:
 /// it is complete. None of them drops the last reference to a block, so none runs a destructor.
 struct python_policy {
     static constexpr std::uint32_t largest_capacity = 16;
-    static constexpr bool has_nodes = false;
     static constexpr bool outlives_variables = false;
 
     static void* allocate_table(std::uint32_t capacity) {
@@ -132,7 +131,6 @@ struct python_policy {
     }
 
     static bool is_counted(const engine::map& map) noexcept { return map.size != 0; }
-    static bool is_observed(const engine::word&) noexcept { return false; }
     static void share_value(const engine::cell& cell) noexcept {
         if (cell.key == engine::no_key)
             return;
@@ -140,7 +138,6 @@ struct python_policy {
         Py_INCREF(as_object(ids.of(cell.key)));
     }
     static void release_value(const engine::cell&) noexcept {}
-    static void share(engine::map* map) noexcept { add_reference(*map); }
 
     static free_list& tables_of(std::uint32_t capacity) noexcept {
         return freed.tables[std::countr_zero(capacity) - 2];

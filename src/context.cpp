@@ -38,8 +38,7 @@ namespace detail {
 namespace {
 
 /// What a destroyed context holds: no map that is current anywhere.
-constinit empty_map_storage destroyed_map{{0, 0, 1, 0, 0, false, nullptr, edition_bits},
-                                          {no_key, {}}};
+constinit empty_map_storage destroyed_map{{0, 0, 1, 0, false, nullptr, edition_bits}, {no_key, {}}};
 
 /// Returns: a context that is destroyed, for frames whose own one is.
 Context& destroyed_context() noexcept;

@@ -179,7 +179,7 @@ void release_old_value(const undo& undo) noexcept {
     void* const value = node_of(undo.old_value);
     // Mostly the current map has the value back, and nobody else has it or the map: then no locked
     // instruction is needed.
-    if (const map& map = *current_map(); map.writer == undo.context && map.rest == nullptr) {
+    if (const map& map = *current_map(); map.writer == undo.context) {
         const std::size_t place = map.offset_of(undo.key);
         if (map.key_at(place) == undo.key && node_of(map.value_at(place)) == value &&
             release_one_of_two(value))

@@ -16,8 +16,7 @@
 
 namespace contextvars::inline v0::detail {
 
-constinit empty_map_storage the_empty_map{{0, 0, 1, 0, 0, false, nullptr, edition_bits},
-                                          {no_key, {}}};
+constinit empty_map_storage the_empty_map{{0, 0, 1, 0, false, nullptr, edition_bits}, {no_key, {}}};
 
 namespace {
 
@@ -55,7 +54,6 @@ bool is_lent(const map& map) noexcept {
 
 struct core_policy : atomic_counts {
     static constexpr std::uint32_t largest_capacity = 64;
-    static constexpr bool has_nodes = true;
     static constexpr bool outlives_variables = true;
 
     /// The class of the blocks of maps of a capacity, which the empty map's is not.
@@ -92,12 +90,8 @@ struct core_policy : atomic_counts {
     static bool drop_reference(map& map) noexcept {
         return !(is_lent(map) && keep(map)) && drop_one(map.references);
     }
-    static map* share(map* map) noexcept { return detail::share(map); }
 
     static bool is_counted(const map& map) noexcept { return map.nodes != 0; }
-    static bool is_observed(const word& value) noexcept {
-        return static_cast<const node_head*>(node_of(value))[-1].operations->destroy != nullptr;
-    }
     static void share_value(const cell& cell) noexcept {
         if (in_node(cell.key))
             share_node(node_of(cell.value));
@@ -150,7 +144,7 @@ bool is_cloned_at_capture(const map& map) noexcept {
     if (memory == nullptr) [[unlikely]]
         return share(shared);
     auto* const made = ::new (memory)
-        map{shared->reach, shared->size, 1, 0, 0, false, nullptr, shared->writer | frozen};
+        map{shared->reach, shared->size, 1, 0, false, nullptr, shared->writer | frozen};
     copy_cells(*made, *shared);
     return made;
 }

@@ -8,8 +8,7 @@
 //
 // One reference: the map's holder changes it in place. More: it is frozen, and who wants to change it
 // clones it first. The trie's nodes are counted too, and part one path at a time. A clone shares the
-// values' nodes by counting them or, where none of them has a destructor, by borrowing them from the
-// map it was made of, which it then keeps alive (`base`).
+// values' nodes and the trie by counting them.
 //
 // Failure. Everything that can fail (cloning, growing, parting) leaves the same bindings in a
 // different shape, and is done first; what changes a binding is done last and cannot fail. No
@@ -34,7 +33,6 @@ namespace contextvars::inline v0::detail {
 constexpr bool in_node(key_type key) noexcept { return (key & 1) != 0; }
 
 inline constexpr std::uint32_t smallest_capacity = 4;
-inline constexpr std::uint32_t most_bases = 16;
 inline constexpr std::uint32_t copied_by_hand = 8; // cells
 
 inline std::uint32_t capacity_of(const map& map) noexcept { return (map.reach >> 4) + 1; }
@@ -66,7 +64,7 @@ inline void copy_bytes(void* to, const void* from, std::size_t bytes) noexcept {
 }
 
 inline leaf::leaf(const leaf& old) noexcept { copy_bytes(&cells, &old.cells, sizeof cells); }
-inline branches::branches(const branches& old) noexcept : borrowed(old.borrowed) {
+inline branches::branches(const branches& old) noexcept {
     copy_bytes(&children, &old.children, sizeof children);
 }
 
@@ -83,10 +81,6 @@ inline std::size_t index_of(const map& map, const cell& place) noexcept {
 
 inline bool is_flat(const map& map, const cell& place) noexcept {
     return &place >= cells_of(map) && &place < cells_of(map) + capacity_of(map);
-}
-
-inline bool borrows(const map& map, std::size_t index) noexcept {
-    return map.rest != nullptr && (map.rest->borrowed_cells >> index & 1) != 0;
 }
 
 /// The next binding, in no particular order, or nullptr: there are no more. Who begins has position 0.
@@ -144,11 +138,9 @@ inline cell* own_far_place(map& map, key_type key) noexcept {
     overflow* const rest = map.rest;
     if (rest == nullptr || Counts::may_be_shared(*rest))
         return nullptr;
-    const auto is_own = [](const branches& parent, std::uint32_t way, void* child,
-                           std::uint32_t shift) {
-        return (parent.borrowed >> way & 1) == 0 && !Counts::may_be_shared(child, shift);
-    };
-    leaf* const last = find_leaf(*rest, key, is_own);
+    leaf* const last = find_leaf(*rest, key, [](void* child, std::uint32_t shift) {
+        return !Counts::may_be_shared(child, shift);
+    });
     if (last == nullptr)
         return nullptr;
     cell& place = last->place_of(key);
@@ -158,9 +150,7 @@ inline cell* own_far_place(map& map, key_type key) noexcept {
 /// A policy has these static members. A block is a map, an overflow, a trie, a branch, a leaf or a
 /// dead_binding.
 ///   largest_capacity           of a table
-///   has_nodes                  values may be in nodes, which a clone may borrow; else, and where no
-///                              map outlives_variables, every overflow is a trie
-///   outlives_variables         a map may bind a variable that is gone
+///   outlives_variables         a map may bind a variable that is gone; else every overflow is a trie
 ///   allocate_table(capacity)   room for a map. Throws: std::bad_alloc
 ///   deallocate_table(memory, capacity)
 ///   make<T>(args…)             any other block. Throws: std::bad_alloc
@@ -168,14 +158,14 @@ inline cell* own_far_place(map& map, key_type key) noexcept {
 ///   add_reference(block), may_be_shared(block), may_be_shared(part of a trie, shift)
 ///   drop_reference(block)      returns whether the caller must destroy it
 ///   is_counted(map)            whether there may be values in the table that are counted
-///   share_value(cell), release_value(cell), is_observed(value)
+///   share_value(cell), release_value(cell)
 template <class Policy>
 struct map_operations {
-    static constexpr bool always_tries = !Policy::has_nodes && !Policy::outlives_variables;
+    static constexpr bool always_tries = !Policy::outlives_variables;
 
     static map* allocate_map(std::uint32_t capacity) {
         void* memory = Policy::allocate_table(capacity);
-        auto* made = ::new (memory) map{(capacity - 1) << 4, 0, 1, 0, 0, false, nullptr, frozen};
+        auto* made = ::new (memory) map{(capacity - 1) << 4, 0, 1, 0, false, nullptr, frozen};
         std::memset(cells_of(*made), 0, capacity * sizeof(cell));
         return made;
     }
@@ -203,9 +193,8 @@ struct map_operations {
             auto* last = static_cast<leaf*>(node);
             if (!Policy::drop_reference(*last))
                 return;
-            for (std::uint32_t i = 0; i != leaf::ways; ++i)
-                if ((last->borrowed >> i & 1) == 0)
-                    Policy::release_value(last->cells[i]);
+            for (const cell& cell : last->cells)
+                Policy::release_value(cell);
             Policy::unmake(last);
         } else {
             auto* last = static_cast<branch*>(node);
@@ -221,74 +210,35 @@ struct map_operations {
             share_trie(level.children[i], shift_below(shift));
     }
     static void release_children(const branches& level, std::uint32_t shift) noexcept {
-        for (std::uint64_t own = ~level.borrowed; own != 0; own &= own - 1)
-            release_trie(level.children[static_cast<std::size_t>(std::countr_zero(own))],
-                         shift_below(shift));
+        for (std::uint32_t i = 0, bound = ways_in_use(level); i != bound; ++i)
+            release_trie(level.children[i], shift_below(shift));
     }
 
-    /// A copy of a part that is shared or borrowed: counts what is in it, or borrows that too.
-    static leaf* copy_of(const leaf& old, bool lent) {
+    /// A copy of a part that is shared, which counts what is in it.
+    static leaf* copy_of(const leaf& old) {
         auto* made = Policy::template make<leaf>(old);
-        for (std::uint32_t i = 0; i != leaf::ways; ++i)
-            if (lent)
-                made->borrowed |= std::uint32_t{in_node(made->cells[i].key)} << i;
-            else
-                Policy::share_value(made->cells[i]);
+        for (const cell& cell : made->cells)
+            Policy::share_value(cell);
         return made;
     }
-    static branch* copy_of(const branch& old, std::uint32_t shift, bool lent) {
-        auto* made = Policy::template make<branch>(old, !lent);
-        if (lent)
-            made->borrowed = ~std::uint64_t{0};
-        else
-            share_children(*made, shift);
+    static branch* copy_of(const branch& old, std::uint32_t shift) {
+        auto* made = Policy::template make<branch>(static_cast<const branches&>(old));
+        share_children(*made, shift);
         return made;
     }
 
     /// Makes `node` one that only its holder has, with the same bindings; makes it if it is nullptr.
-    /// It is borrowed if `borrowed` has this bit, which is then cleared.
-    static void part_trie(void*& node, std::uint32_t shift, std::uint64_t& borrowed,
-                          std::uint64_t bit) {
-        const bool lent = (borrowed & bit) != 0;
+    static void part_trie(void*& node, std::uint32_t shift) {
         void* const old = node;
         if (old == nullptr)
             node = shift == 0 ? static_cast<void*>(Policy::template make<leaf>())
                               : Policy::template make<branch>();
-        else if (lent || Policy::may_be_shared(old, shift))
-            node = shift == 0 ? static_cast<void*>(copy_of(*static_cast<leaf*>(old), lent))
-                              : copy_of(*static_cast<branch*>(old), shift, lent);
+        else if (Policy::may_be_shared(old, shift))
+            node = shift == 0 ? static_cast<void*>(copy_of(*static_cast<leaf*>(old)))
+                              : copy_of(*static_cast<branch*>(old), shift);
         else
             return;
-        borrowed &= ~bit;
-        if (!lent)
-            release_trie(old, shift);
-    }
-
-    /// Returns: a reference to a part of a trie, or to a copy of it with nothing borrowed in it.
-    /// (What is counted by several may not borrow, since each has bases of its own.)
-    static void* solid(void* node, std::uint32_t shift) {
-        if (node == nullptr)
-            return nullptr;
-        if (shift == 0) {
-            auto* old = static_cast<leaf*>(node);
-            if (old->borrowed != 0)
-                return copy_of(*old, false);
-        } else if (auto* old = static_cast<branch*>(node); !old->solid) {
-            auto* made = Policy::template make<branch>();
-            try {
-                make_solid(*made, *old, shift);
-            } catch (...) {
-                release_trie(made, shift);
-                throw;
-            }
-            return made;
-        }
-        share_trie(node, shift);
-        return node;
-    }
-    static void make_solid(branches& made, const branches& old, std::uint32_t shift) {
-        for (std::uint32_t i = 0; i != branches::ways; ++i)
-            made.children[i] = solid(old.children[i], shift_below(shift));
+        release_trie(old, shift);
     }
 
     static void release_dead(dead_binding* list) noexcept {
@@ -310,9 +260,8 @@ struct map_operations {
     static cell& parted_place_of(trie& trie, std::uint32_t id) {
         branches* level = &trie;
         for (std::uint32_t shift = trie.shift;; shift = shift_below(shift)) {
-            const std::uint32_t way = way_at(id, shift);
-            void*& below = level->children[way];
-            part_trie(below, shift_below(shift), level->borrowed, std::uint64_t{1} << way);
+            void*& below = level->children[way_at(id, shift)];
+            part_trie(below, shift_below(shift));
             if (shift == 4)
                 return static_cast<leaf*>(below)->cells[place_in_leaf(id)];
             level = static_cast<branch*>(below);
@@ -332,39 +281,13 @@ struct map_operations {
         if (rest->limit != 0)
             release_children(static_cast<trie&>(*rest), rest->shift);
         release_dead(rest->dead);
-        if (rest->base != nullptr)
-            release(rest->base);
         unmake_overflow(rest);
     }
 
-    /// Gives a cell that binds a node a reference of its own to it, if it borrows it.
-    [[gnu::noinline]] static void own(map& map, const cell& place) noexcept {
-        if (map.rest == nullptr || map.rest->base == nullptr)
-            return;
-        const auto take = [&place](auto& borrowed, std::size_t index) {
-            if ((borrowed >> index & 1) == 0)
-                return;
-            Policy::share_value(place);
-            borrowed &= ~(std::remove_reference_t<decltype(borrowed)>{1} << index);
-        };
+    /// Counts a value in a node, which comes to a cell or goes.
+    static void count_node(map& map, const cell& place, int change) noexcept {
         if (is_flat(map, place))
-            take(map.rest->borrowed_cells, index_of(map, place));
-        else
-            take(find_leaf(*map.rest, place.key, any_child)->borrowed,
-                 place_in_leaf(id_of(place.key)));
-    }
-
-    /// Counts a value in a node, which came to a cell or goes.
-    [[gnu::noinline]] static void count_node(map& map, const cell& place, const word& value,
-                                             bool came) noexcept {
-        const int change = came ? 1 : -1;
-        const bool observed = Policy::is_observed(value);
-        if (!is_flat(map, place)) {
-            map.rest->observed += static_cast<std::uint32_t>(observed ? change : 0);
-            return;
-        }
-        map.nodes = static_cast<std::uint8_t>(map.nodes + change);
-        map.observed = static_cast<std::uint8_t>(map.observed + (observed ? change : 0));
+            map.nodes = static_cast<std::uint8_t>(map.nodes + change);
     }
 
     /// Exchanges what a map has besides its table, for what has the same in it.
@@ -415,7 +338,7 @@ struct map_operations {
         trie* root = &parted_trie(map, id_of(key));
         while (id_of(key) >= root->limit) {
             // Root and shift must change at once, so they change with the object that holds them.
-            auto* below = Policy::template make<branch>(*root, root->base == nullptr);
+            auto* below = Policy::template make<branch>(*root);
             trie* raised = nullptr;
             try {
                 raised = Policy::template make<trie>(*root, root->limit);
@@ -436,32 +359,23 @@ struct map_operations {
         map* made = allocate_map(2 * capacity_of(*old));
         made->size = old->size;
         made->nodes = old->nodes;
-        made->observed = old->observed;
         made->rest = old->rest;
         made->writer = old->writer;
-        std::uint64_t borrowed = 0;
         const cell* cells = cells_of(*old);
         for (std::uint32_t i = 0; i != capacity_of(*old); ++i)
-            if (cells[i].key != no_key) {
-                cell& place = made->place_of(cells[i].key);
-                place = cells[i];
-                borrowed |= std::uint64_t{borrows(*old, i)} << index_of(*made, place);
-            }
-        if (made->rest != nullptr && made->rest->base != nullptr)
-            made->rest->borrowed_cells = borrowed;
+            if (cells[i].key != no_key)
+                made->place_of(cells[i].key) = cells[i];
         return made;
     }
 
     /// Drops what a map holds, apart from its memory. Not inlined, so that release() of a map of
     /// small values saves no registers.
     [[gnu::noinline]] static void release_what_is_counted(map& map) noexcept {
-        const std::uint64_t borrowed = map.rest != nullptr ? map.rest->borrowed_cells : 0;
-        int owned = map.nodes - (borrowed != 0 ? std::popcount(borrowed) : 0);
-        for (std::uint32_t i = 0; owned != 0; ++i)
-            if (const cell& cell = cells_of(map)[i];
-                in_node(cell.key) && (borrowed >> i & 1) == 0) {
+        int left = map.nodes;
+        for (std::uint32_t i = 0; left != 0; ++i)
+            if (const cell& cell = cells_of(map)[i]; in_node(cell.key)) {
                 Policy::release_value(cell);
-                --owned;
+                --left;
             }
         release_overflow(map.rest);
     }
@@ -475,101 +389,16 @@ struct map_operations {
         deallocate_map(map);
     }
 
-    /// Whether a clone may leave nodes and trie to the map it is made of, and keep that alive
-    /// instead: no value in it has a destructor, so nobody notices. Bases have bases, but not for
-    /// ever.
-    static bool may_lend(const map& map) noexcept {
-        if (!Policy::has_nodes)
-            return false;
-        if (map.rest == nullptr)
-            return map.nodes > 1 && map.observed == 0;
-        return (map.nodes > 1 || map.rest->limit != 0) && map.observed == 0 &&
-               map.rest->observed == 0 && map.rest->depth < most_bases;
-    }
-
-    /// The rest of a clone of `old` that borrows from it. Throws.
-    static overflow* borrowing_rest(map* old) {
-        const overflow* const rest = old->rest;
-        overflow* made = nullptr;
-        if (rest != nullptr && rest->limit != 0) {
-            auto* root = Policy::template make<trie>(static_cast<const trie&>(*rest));
-            root->borrowed = ~std::uint64_t{0};
-            made = root;
-        } else {
-            made = Policy::template make<overflow>();
-            made->dead = rest != nullptr ? rest->dead : nullptr;
-        }
-        share_dead(made->dead);
-        made->base = old;
-        made->depth = static_cast<std::uint16_t>(rest != nullptr ? rest->depth + 1 : 1);
-        made->borrowed_cells = 0;
-        return made;
-    }
-
-    /// The rest of a clone of `old` that counts what it shares. Throws.
-    static overflow* counting_rest(const map& old) {
-        overflow* const rest = old.rest;
-        if (rest == nullptr)
-            return nullptr;
-        if (rest->base == nullptr) {
-            Policy::add_reference(*rest);
-            return rest;
-        }
-        overflow* made = nullptr;
-        if (rest->limit != 0) {
-            auto* root = Policy::template make<trie>(*rest, rest->limit - 1);
-            try {
-                make_solid(*root, static_cast<trie&>(*rest), rest->shift);
-            } catch (...) {
-                release_children(*root, root->shift);
-                Policy::unmake(root);
-                throw;
-            }
-            made = root;
-        } else if constexpr (!always_tries) {
-            if (rest->dead == nullptr)
-                return nullptr;
-            made = Policy::template make<overflow>(*rest);
-        }
-        share_dead(made->dead);
-        made->base = nullptr;
-        made->depth = 0;
-        made->borrowed_cells = 0;
-        return made;
-    }
-
     /// Returns: a map with the same bindings and one reference. Takes over a reference to `old` if
     /// `gives` says so. Throws: std::bad_alloc; then it has taken none.
     static map* clone(map* old, bool gives) {
         if (old == empty_map())
             return allocate_map(smallest_capacity);
-        const std::uint32_t capacity = capacity_of(*old);
-        const bool lent = may_lend(*old);
-        void* memory = Policy::allocate_table(capacity);
-        overflow* rest = nullptr;
-        if (lent || old->rest != nullptr) {
-            try {
-                if constexpr (Policy::has_nodes)
-                    rest = lent ? borrowing_rest(old) : counting_rest(*old);
-                else
-                    rest = counting_rest(*old);
-            } catch (...) {
-                Policy::deallocate_table(memory, capacity);
-                throw;
-            }
-        }
-        auto* made = ::new (memory)
-            map{old->reach, old->size, 1, old->nodes, old->observed, false, rest, frozen};
+        auto* made = ::new (Policy::allocate_table(capacity_of(*old)))
+            map{old->reach, old->size, 1, old->nodes, false, old->rest, frozen};
         copy_cells(*made, *old);
-        if (lent) {
-            for (std::uint32_t i = 0; made->nodes != 0 && i != capacity_of(*made); ++i)
-                rest->borrowed_cells |= std::uint64_t{in_node(cells_of(*made)[i].key)} << i;
-            if (!gives)
-                Policy::share(old);
-            else
-                freeze(*old);
-            return made;
-        }
+        if (made->rest != nullptr)
+            Policy::add_reference(*made->rest);
         if (Policy::is_counted(*made))
             for (std::uint32_t i = 0; i != capacity_of(*made); ++i)
                 Policy::share_value(cells_of(*made)[i]);
@@ -581,14 +410,10 @@ struct map_operations {
     /// Moves the binding in `place`, whose variable is gone, to the list.
     [[gnu::noinline]] static void bury(map& map, cell& place) {
         overflow& rest = parted_rest(map);
-        const cell buried = place;
-        const bool node = in_node(buried.key);
-        if (node)
-            own(map, place);
         rest.dead = Policy::template make<dead_binding>(1U, place, rest.dead);
+        if (in_node(place.key))
+            count_node(map, place, -1);
         place.key = no_key;
-        if (node)
-            count_node(map, place, buried.value, false);
     }
 
     /// Where `key` is bound, or in the table may be, if that cell can be written at once; else
@@ -639,14 +464,12 @@ struct map_operations {
     /// by the caller if had_value.
     static replaced put(map& map, cell& place, key_type key, const word& value) noexcept {
         const bool had_value = place.key == key;
-        if (in_node(key) && had_value)
-            own(map, place);
         const replaced before{place.value, had_value};
         place.value = value;
         if (!had_value) {
             ++map.size;
             if (in_node(key))
-                count_node(map, place, value, true);
+                count_node(map, place, 1);
             std::atomic_signal_fence(std::memory_order_release);
             place.key = key;
         }
@@ -656,10 +479,8 @@ struct map_operations {
     /// Removes, likewise.
     static replaced remove(map& map, cell& place) noexcept {
         --map.size;
-        if (in_node(place.key)) {
-            own(map, place);
-            count_node(map, place, place.value, false);
-        }
+        if (in_node(place.key))
+            count_node(map, place, -1);
         place.key = no_key;
         return {place.value, true};
     }

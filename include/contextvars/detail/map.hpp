@@ -42,8 +42,7 @@ struct cell {
     word value;
 };
 
-// The trie on ids, of what finds its place in the table taken. In each part, a bit of `borrowed` says
-// that what the entry points to belongs to the base of the map (see src/map_operations.hpp).
+// The trie on ids, of what finds its place in the table taken.
 
 struct leaf {
     static constexpr std::uint32_t ways = 16;
@@ -52,7 +51,6 @@ struct leaf {
     explicit leaf(const leaf& old) noexcept; // what it is to share with old is not counted yet
 
     std::atomic<std::uint32_t> references{1};
-    std::uint32_t borrowed = 0;
     std::array<cell, ways> cells;
 
     const cell& place_of(key_type key) const noexcept {
@@ -72,16 +70,14 @@ struct branches {
     branches() noexcept : children{} {}
     branches(const branches& old) noexcept; // as for leaves
 
-    std::uint64_t borrowed = 0;
     std::array<void*, ways> children; ///< branch*, or leaf* at shift 4
 };
 
 struct branch : branches {
     branch() noexcept = default;
-    branch(const branches& old, bool is_solid) noexcept : branches(old), solid(is_solid) {}
+    explicit branch(const branches& old) noexcept : branches(old) {}
 
     std::atomic<std::uint32_t> references{1};
-    bool solid = true; ///< nothing in or below it is borrowed, nor ever was
 };
 
 struct map;
@@ -91,17 +87,12 @@ struct dead_binding;
 struct overflow {
     overflow() noexcept = default;
     explicit overflow(const overflow& old) noexcept // as for leaves
-        : limit(old.limit), dead(old.dead), base(old.base), borrowed_cells(old.borrowed_cells),
-          observed(old.observed), shift(old.shift), depth(old.depth) {}
+        : limit(old.limit), dead(old.dead), shift(old.shift) {}
 
     std::atomic<std::uint32_t> references{1};
     std::uint32_t limit = 0; ///< ids below it have a place in the trie; 0: this is not a trie
     dead_binding* dead = nullptr;
-    map* base = nullptr; ///< whom the borrowed belong to; then no other map has this overflow
-    std::uint64_t borrowed_cells = 0; ///< of the table
-    std::uint32_t observed = 0;       ///< values in the trie that have a destructor
-    std::uint16_t shift = 0;          ///< of ids at the root: 4, 10 or 16; 0: this is not a trie
-    std::uint16_t depth = 0;          ///< of the bases of bases
+    std::uint32_t shift = 0; ///< of ids at the root: 4, 10 or 16; 0: this is not a trie
 };
 
 /// With the root of the trie, so that a lookup has one pointer less to follow.
@@ -124,7 +115,6 @@ struct alignas(16) map {                   // four bits of its address are free 
     std::uint32_t size;                    ///< bindings, those in rest included
     std::atomic<std::uint32_t> references; ///< 1: its holder may change it in place
     std::uint8_t nodes;                    ///< cells (without rest's) whose value is in a node
-    std::uint8_t observed;  ///< of these, those whose value has a destructor, which people notice
     std::atomic<bool> lent; ///< to a copy_frame that has handed it on, and still reads it
     overflow* rest;         ///< nullptr as long as every key has found its place
     identity_type writer; ///< of the one frame that may change the map in place without asking, and
@@ -201,9 +191,9 @@ constexpr std::uint32_t way_at(std::uint32_t id, std::uint32_t shift) noexcept {
 }
 constexpr std::uint32_t place_in_leaf(std::uint32_t id) noexcept { return id % leaf::ways; }
 
-/// The leaf that binds `key`, if one does; else nullptr or any leaf, since a key beyond the trie's reach
-/// is led astray: whoever compares its place's key need not ask. nullptr also where a child is
-/// refused by accepts(parent, way, child, shift of the child).
+/// The leaf that binds `key`, if one does; else nullptr, or any other leaf: the bits of a key beyond the
+/// trie's reach are not looked at, so the caller must compare the key that it finds. nullptr also if
+/// accepts(child, shift of the child) refuses a part on the way.
 template <class Accepts>
 inline leaf* find_leaf(const overflow& rest, key_type key, const Accepts& accepts) noexcept {
     const auto child = [&](const branches& level, std::uint32_t shift) -> void* {
@@ -212,9 +202,9 @@ inline leaf* find_leaf(const overflow& rest, key_type key, const Accepts& accept
             shift == 16 ? id_of(key) >> 16
                         : static_cast<std::uint32_t>(key >> (4 + shift)) % branches::ways;
         void* const found = level.children[way];
-        return found != nullptr && accepts(level, way, found, shift_below(shift)) ? found : nullptr;
+        return found != nullptr && accepts(found, shift_below(shift)) ? found : nullptr;
     };
-    // Where there is no trie, this is not read. Here, since a branch less is taken than in two places.
+    // If this is no trie, `level` is not used. It stands here for the sake of one branch.
     const branches* level = static_cast<const trie*>(&rest);
     if (rest.shift != 4) {
         if (rest.shift != 10) [[unlikely]] {
@@ -231,8 +221,7 @@ inline leaf* find_leaf(const overflow& rest, key_type key, const Accepts& accept
     return static_cast<leaf*>(child(*level, 4));
 }
 
-inline constexpr auto any_child = [](const branches&, std::uint32_t, const void*,
-                                     std::uint32_t) noexcept { return true; };
+inline constexpr auto any_child = [](const void*, std::uint32_t) noexcept { return true; };
 
 /// The cell of `key` in a map's rest, or nullptr.
 inline const cell* find_in_rest(const overflow& rest, key_type key) noexcept {

@@ -102,9 +102,6 @@ struct undo {
 CONTEXTVARS_EXPORT void bind_anyhow(const variable& variable, word value, undo& undo);
 [[nodiscard]] CONTEXTVARS_EXPORT reset_result unbind_anyhow(key_type key, undo& undo) noexcept;
 
-// Where values are in nodes, and the map has a rest, the node may be borrowed: see
-// src/map_operations.hpp.
-
 /// Binds `variable` to `value` in the current context, which takes the value over.
 /// Fills in `undo` where it is to stay: copied from a result, it would be read by wide loads just
 /// after narrow stores, which the processor cannot forward.
@@ -114,8 +111,7 @@ inline void bind(const variable& variable, word value, undo& undo) {
     const key_type key = variable.key();
     map* const map = current_map();
     const std::size_t place = map->offset_of(key);
-    if (map->key_at(place) != key || !has_writer(*map) || (in_node && map->rest != nullptr))
-        [[unlikely]]
+    if (map->key_at(place) != key || !has_writer(*map)) [[unlikely]]
         return bind_anyhow(variable, value, undo);
     undo.key = key;
     undo.context = map->writer;
@@ -130,7 +126,7 @@ template <bool in_node, bool keeps_old_value = true>
     map* const map = current_map();
     const std::size_t place = map->offset_of(key);
     if (undo.state != undo_state::restores || undo.key != key || undo.context != map->writer ||
-        map->key_at(place) != key || (in_node && map->rest != nullptr)) [[unlikely]]
+        map->key_at(place) != key) [[unlikely]]
         return unbind_anyhow(key, undo);
     if constexpr (in_node && keeps_old_value)
         share_own_node(node_of(undo.old_value));
