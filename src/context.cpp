@@ -38,7 +38,7 @@ namespace detail {
 namespace {
 
 /// What a destroyed context holds: no map that is current anywhere.
-constinit empty_map_storage destroyed_map{{0, 0, 1, 0, false, nullptr, edition_bits}, {no_key, {}}};
+constinit empty_map_storage destroyed_map{{0, 0, 1, 0, nullptr, edition_bits}, {no_key, {}}};
 
 /// Returns: a context that is destroyed, for frames whose own one is.
 Context& destroyed_context() noexcept;
@@ -432,12 +432,7 @@ snapshot flow::copy_reserved() const noexcept {
 }
 
 detail::map* flow::reads_instead_of(detail::map* other) const noexcept {
-    detail::map* const held = map_.get();
-    if (held == other)
-        return other;
-    if (!detail::has_edition(*held))
-        detail::give_edition(*held);
-    return copy().take();
+    return map_.get() == other ? other : copy().take();
 }
 
 void suspension::suspend_reserved(flow& flow, detail::map* last) noexcept {

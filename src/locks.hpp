@@ -24,7 +24,6 @@ namespace detail {
 extern constinit std::mutex registry_lock;    ///< of the names and ids of variables
 extern constinit std::mutex modules_lock;     ///< of the modules that stay loaded
 extern constinit std::mutex end_key_lock;     ///< of the making of the key that ends threads
-extern constinit std::mutex left_maps_lock;   ///< of the references that ended threads have left
 extern constinit std::mutex diagnostics_lock; ///< of the lines on standard error
 
 /// Makes fork() take them from now on. Called when the library is loaded.

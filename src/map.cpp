@@ -16,7 +16,7 @@
 
 namespace contextvars::inline v0::detail {
 
-constinit empty_map_storage the_empty_map{{0, 0, 1, 0, false, nullptr, edition_bits}, {no_key, {}}};
+constinit empty_map_storage the_empty_map{{0, 0, 1, 0, nullptr, edition_bits}, {no_key, {}}};
 
 namespace {
 
@@ -38,19 +38,6 @@ bool drop_one(std::atomic<Count>& references) noexcept {
     return references.load(std::memory_order_acquire) == 1 ||
            references.fetch_sub(1, std::memory_order_acq_rel) == 1;
 }
-
-// A map that a copy_frame has handed on is lent to it: the scope goes on reading the map until it
-// ends, on its own thread, without a reference. So that handing on and ending take no locked
-// instruction, it is the others who look out: they do not change what is lent, and whoever would
-// drop a reference to it keeps the reference until the loan has ended. Only maps of small values are
-// handed on, so nobody notices that one is freed later.
-
-bool is_lent(const map& map) noexcept {
-    // Acquire: pairs with the release of who ends the loan.
-    return map.lent.load(std::memory_order_acquire);
-}
-
-[[gnu::noinline]] bool keep(map& map) noexcept;
 
 struct core_policy : atomic_counts {
     static constexpr std::uint32_t largest_capacity = 64;
@@ -86,9 +73,6 @@ struct core_policy : atomic_counts {
     template <class Block>
     static bool drop_reference(Block& block) noexcept {
         return drop_one(block.references);
-    }
-    static bool drop_reference(map& map) noexcept {
-        return !(is_lent(map) && keep(map)) && drop_one(map.references);
     }
 
     static bool is_counted(const map& map) noexcept { return map.nodes != 0; }
@@ -128,150 +112,84 @@ map* share(map* map) noexcept {
     return map;
 }
 
+// A clone that nothing was set in since is as good as new. So that a scope which only reads costs no copy,
+// a thread keeps the last such map that was dropped, and gives it to the next capture of the same
+// bindings. It knows them by their edition: a number that a map is given when it is captured, which its
+// clones have as well, until something is set in them. Only maps of small values have one, so no value's
+// end waits for the thread; one block of 1,056 bytes at most is kept.
+
 namespace {
 
 /// All it holds is in its own block.
 bool is_one_block(const map& map) noexcept { return map.nodes == 0 && map.rest == nullptr; }
 
-bool is_cloned_at_capture(const map& map) noexcept {
-    return map.reach < cloned_at_capture << 4 && is_one_block(map);
+/// Whether other threads may read it, or this thread's frame below has it: then it is not changed.
+bool is_published(const map& map) noexcept {
+    const frame* const top = top_frame();
+    return top != nullptr && &map == top->published;
 }
 
 /// Returns: a copy, of the same edition; without memory for one, the map itself, shared.
 /// Precondition: the map is one block.
-[[gnu::always_inline]] inline map* copy_or_share(map* shared) noexcept {
-    void* const memory = try_allocate(core_policy::class_of_capacity(capacity_of(*shared)));
+[[gnu::always_inline]] inline map* copy_or_share(map* from) noexcept {
+    void* const memory = try_allocate(core_policy::class_of_capacity(capacity_of(*from)));
     if (memory == nullptr) [[unlikely]]
-        return share(shared);
-    auto* const made = ::new (memory)
-        map{shared->reach, shared->size, 1, 0, false, nullptr, shared->writer | frozen};
-    copy_cells(*made, *shared);
+        return share(from);
+    auto* const made =
+        ::new (memory) map{from->reach, from->size, 1, 0, nullptr, from->writer | frozen};
+    copy_cells(*made, *from);
     return made;
+}
+
+/// Freezes a map of which copies may be met, if it can have an edition, by which they are known.
+void give_edition(map& map) noexcept {
+    if (is_one_block(map) && unshared(map) && !is_published(map) && try_this_thread() != nullptr)
+        map.writer = new_identity() | edition_bits;
 }
 
 } // namespace
 
-map* capture_bindings(map* shared) noexcept {
-    if (shared == empty_map())
-        return shared;
-    return is_cloned_at_capture(*shared) ? copy_or_share(shared) : share(shared);
+map* capture_bindings(map* from) noexcept {
+    // Also true if both are empty.
+    if (state_slot != nullptr && same_edition(*state_slot->clean, *from))
+        return std::exchange(state_slot->clean, empty_map());
+    if (!is_one_block(*from) || from == empty_map() ||
+        (state_slot == nullptr && try_this_thread() == nullptr))
+        return share(from);
+    if (!has_edition(*from)) [[unlikely]]
+        give_edition(*from);
+    // A larger map is shared once, and copied if it is captured again: then it is captured in a row, and
+    // threads that do so do not meet in one count of references.
+    if (from->reach >= cloned_at_capture << 4 &&
+        (!reuse_blocks || std::exchange(state_slot->last_shared, from->writer) != from->writer))
+        return share(from);
+    return copy_or_share(from);
 }
 
-// Calls of one bound callable, which may come one after the other on several threads, each want a copy
-// of one edition. A thread keeps the last of them that was not changed: one, and no value's destructor
-// waits for it, since what has an edition is one block. Maps that are shared otherwise are copied for
-// that from the second call in a row on: then threads no longer count in one cache line.
-
-map* begin_call(map* captured) noexcept {
-    if (state_slot == nullptr && (captured == empty_map() || try_this_thread() == nullptr))
-        [[unlikely]]
-        return capture_bindings(captured);
-    thread_state* const state = state_slot;
-    if (same_edition(*state->unchanged, *captured))
-        return std::exchange(state->unchanged, empty_map());
-    if (reuse_blocks && has_edition(*captured) && !is_cloned_at_capture(*captured) &&
-        std::exchange(state->last_called, captured->writer) == captured->writer)
-        return copy_or_share(captured);
-    return capture_bindings(captured);
-}
-
-void end_call(map* last) noexcept {
-    if (reuse_blocks && has_edition(*last) && unshared(*last) && state_slot != nullptr)
-        std::swap(last, state_slot->unchanged);
-    release_bindings(last);
-}
-
-map* share_bindings(map* current) noexcept {
-    if (current == empty_map() || is_lent(*current)) // what is lent is not freed at once
-        return capture_bindings(current);
-    // Copies that are made of it meanwhile are to be known as such. A published map others may read.
-    const frame* const top = top_frame();
-    if (!has_edition(*current) && (top == nullptr || current != top->published))
+map* share_current_bindings() noexcept {
+    map* const current = current_map();
+    if (current != empty_map() && !has_edition(*current))
         give_edition(*current);
     return share(current);
 }
 
-struct kept_reference {
-    map* to;
-    kept_reference* next;
-};
-
-namespace {
-
-// Of threads that have ended.
-constinit kept_reference* left = nullptr;
-
-/// Drops those to maps that are no longer lent.
-void drop_kept(kept_reference*& list) noexcept {
-    for (kept_reference** place = &list; *place != nullptr;) {
-        kept_reference* const kept = *place;
-        if (is_lent(*kept->to)) {
-            place = &kept->next;
-        } else {
-            *place = kept->next;
-            release_bindings(kept->to);
-            core_policy::unmake(kept);
-        }
+void release_bindings(map* map) noexcept {
+    if (map == empty_map() || !drop_one(map->references))
+        return;
+    if (reuse_blocks && has_edition(*map) && state_slot != nullptr) {
+        // Relaxed: nobody else refers to it.
+        map->references.store(1, std::memory_order_relaxed);
+        std::swap(map, state_slot->clean);
+        if (map == empty_map())
+            return;
     }
+    core_operations::end(map);
 }
 
-/// Returns: whether the map is still lent, and a reference to it will be dropped later.
-bool keep(map& map) noexcept {
-    thread_state* const state = try_this_thread();
-    if (state != nullptr)
-        drop_kept(state->kept);
-    if (!is_lent(map))
-        return false;
-    // Without memory for a note of it, the map is lost: 1,056 bytes at most.
-    if (void* memory =
-            state != nullptr ? try_allocate(block_class(sizeof(kept_reference))) : nullptr)
-        state->kept = ::new (memory) kept_reference{&map, state->kept};
-    return true;
+void release_clean_map(thread_state& state) noexcept {
+    if (map* const clean = std::exchange(state.clean, empty_map()); clean != empty_map())
+        core_operations::end(clean);
 }
-
-} // namespace
-
-void leave_kept_references(thread_state& state) noexcept {
-    drop_kept(state.kept);
-    const std::lock_guard guard(left_maps_lock);
-    drop_kept(left);
-    kept_reference** last = &left;
-    while (*last != nullptr)
-        last = &(*last)->next;
-    *last = std::exchange(state.kept, nullptr);
-}
-
-void end_of_loan(const frame& frame) noexcept {
-    // Neither a Context's frame nor a suspension's, which publishes the map of the frame below.
-    if (frame.context == nullptr && frame.published != nullptr && frame.published != copy_mark() &&
-        frame.published != frame.previous_map)
-        frame.published->lent.store(false, std::memory_order_release);
-}
-
-map* hand_on_bindings(map* current) noexcept {
-    frame* owner = top_frame();
-    // A suspension may read the map of the scope below.
-    if (owner != nullptr && owner->previous_map == current) [[likely]]
-        owner = owner->previous;
-    if (owner == nullptr || owner->published != copy_mark() || !unshared(*current)) [[unlikely]]
-        return capture_bindings(current);
-    if (!has_edition(*current)) [[unlikely]] {
-        if (!is_cloned_at_capture(*current))
-            return capture_bindings(current);
-        freeze(*current);
-    }
-    owner->published = current;
-    // Relaxed: whoever comes to hold the map is given it by what submits the function.
-    current->lent.store(true, std::memory_order_relaxed);
-    return current;
-}
-
-void give_edition(map& map) noexcept {
-    if (is_one_block(map) && unshared(map) && try_this_thread() != nullptr)
-        map.writer = new_identity() | edition_bits;
-}
-
-void release_bindings(map* map) noexcept { core_operations::release(map); }
 
 map* clone(map* shared, bool gives) { return core_operations::clone(shared, gives); }
 

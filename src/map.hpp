@@ -20,18 +20,14 @@ struct thread_state;
 /// Takes a reference. Never fails.
 map* share(map* map) noexcept;
 
-/// Where a copy_frame that has handed its map on will not end.
-void end_of_loan(const frame& frame) noexcept;
-/// Gives what `state` keeps of maps that are lent to where it does not end with the thread.
-void leave_kept_references(thread_state& state) noexcept;
+/// Frees what `state` keeps for the next capture.
+void release_clean_map(thread_state& state) noexcept;
 
 /// Whether its one holder may change it in place.
 inline bool unshared(const map& map) noexcept {
     // Acquire: pairs with the release of whoever dropped the reference before the last, whose
     // reads of the map must be over before it is changed.
-    // Likewise of the scope that it was lent to.
-    return &map != empty_map() && map.references.load(std::memory_order_acquire) == 1 &&
-           !map.lent.load(std::memory_order_acquire);
+    return &map != empty_map() && map.references.load(std::memory_order_acquire) == 1;
 }
 
 /// Returns: a map with the same bindings and one reference. Takes over a reference to `shared` if

@@ -165,7 +165,7 @@ struct map_operations {
 
     static map* allocate_map(std::uint32_t capacity) {
         void* memory = Policy::allocate_table(capacity);
-        auto* made = ::new (memory) map{(capacity - 1) << 4, 0, 1, 0, false, nullptr, frozen};
+        auto* made = ::new (memory) map{(capacity - 1) << 4, 0, 1, 0, nullptr, frozen};
         std::memset(cells_of(*made), 0, capacity * sizeof(cell));
         return made;
     }
@@ -382,8 +382,12 @@ struct map_operations {
 
     /// Drops a reference. The last destroys the values, whose destructors may call anything here.
     static void release(map* map) noexcept {
-        if (map == empty_map() || !Policy::drop_reference(*map))
-            return;
+        if (map != empty_map() && Policy::drop_reference(*map))
+            end(map);
+    }
+
+    /// Precondition: it has no reference left.
+    static void end(map* map) noexcept {
         if (map->nodes != 0 || map->rest != nullptr) [[unlikely]]
             release_what_is_counted(*map);
         deallocate_map(map);
@@ -395,7 +399,7 @@ struct map_operations {
         if (old == empty_map())
             return allocate_map(smallest_capacity);
         auto* made = ::new (Policy::allocate_table(capacity_of(*old)))
-            map{old->reach, old->size, 1, old->nodes, false, old->rest, frozen};
+            map{old->reach, old->size, 1, old->nodes, old->rest, frozen};
         copy_cells(*made, *old);
         if (made->rest != nullptr)
             Policy::add_reference(*made->rest);

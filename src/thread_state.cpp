@@ -92,7 +92,6 @@ void end_of_thread(void* state) noexcept {
     frame* const top = top_frame();
     map* live = current_map();
     for (frame* frame = top; frame != nullptr && frame != base; frame = frame->previous) {
-        end_of_loan(*frame);
         live = std::exchange(frame->previous_map, live != frame->published ? live : empty_map());
     }
     set_top_frame(nullptr);
@@ -114,8 +113,7 @@ void end_of_thread(void* state) noexcept {
         release_bindings(last);
         set_top_frame(nullptr);
     }
-    release_bindings(std::exchange(static_cast<thread_state*>(state)->unchanged, empty_map()));
-    leave_kept_references(*static_cast<thread_state*>(state));
+    release_clean_map(*static_cast<thread_state*>(state));
     static_cast<thread_state*>(state)->blocks.clear();
     give_memory(state);
     state_slot = nullptr;

@@ -22,12 +22,11 @@ struct thread_state {
     identity_type next_identity = 0;
     identity_type end_of_identities = 0;
     block_cache blocks{free_chains};
-    std::uint32_t destructions = 0;        ///< of values, that are running, each in the one before
-    void* waiting = nullptr;               ///< values to destroy after these (see src/map.cpp)
-    struct kept_reference* kept = nullptr; ///< to maps that are lent (see src/map.cpp)
-    map* unchanged = empty_map();          ///< after a call, for the next one (see src/map.cpp)
-    bool prints_value = false;             ///< see src/print.hpp
-    identity_type last_called = 0;         ///< edition of what was called last, and is shared
+    std::uint32_t destructions = 0; ///< of values, that are running, each in the one before
+    void* waiting = nullptr;        ///< values to destroy after these (see src/map.cpp)
+    map* clean = empty_map();       ///< a clone that nothing was set in (see src/map.cpp)
+    bool prints_value = false;      ///< see src/print.hpp
+    identity_type last_shared = 0;  ///< edition of what was captured last, and shared
 };
 
 /// nullptr until the thread first needs it.

@@ -18,16 +18,6 @@ namespace contextvars::inline v0 {
 
 namespace detail {
 
-/// Runs what follows in a copy of what was captured, for as long as it lives. As ext::copy_scope, but
-/// for one capture that is called again and again.
-class bound_call : copy_frame {
-public:
-    explicit bound_call(const ext::snapshot& captured) noexcept {
-        enter(begin_call(captured.get()));
-    }
-    ~bound_call() { end_call(leave()); }
-};
-
 /// Whether an F takes these arguments without the last of them, which then has a default.
 template <class F, class Indices, class... Args>
 inline constexpr bool takes_fewer_of = false;
@@ -114,7 +104,7 @@ public:
 protected:
     template <class R, class G, class... Args>
     R call(G&& function, Args&&... args) const {
-        const bound_call scope(captured_);
+        const ext::copy_scope scope(captured_);
         if constexpr (std::is_void_v<R>)
             std::apply(std::forward<G>(function),
                        std::forward_as_tuple(std::forward<Args>(args)...));

@@ -179,7 +179,7 @@ public:
     /// Runs `function` on E in a copy of the context that is current now.
     template <class F>
     void execute(F&& function) const {
-        asio_detail::submit(inner_, asio_detail::once<std::decay_t<F>>(ext::snapshot::handed_on(),
+        asio_detail::submit(inner_, asio_detail::once<std::decay_t<F>>(ext::snapshot::of_current(),
                                                                        std::forward<F>(function)));
     }
 
@@ -224,7 +224,7 @@ private:
     static auto with(R&& inner) {
         if constexpr (asio_detail::asks_for_tracking<P>)
             return asio_detail::tracking_executor<std::decay_t<R>>(std::forward<R>(inner),
-                                                                   ext::snapshot::handed_on());
+                                                                   ext::snapshot::of_current());
         else
             return context_executor<std::decay_t<R>>(std::forward<R>(inner));
     }

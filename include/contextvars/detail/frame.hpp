@@ -25,14 +25,11 @@ struct frame {
     const Context* context; ///< the Context object entered, or nullptr
     map* published;    ///< the map that `context` shows to other threads meanwhile: this thread
                        ///< reads it, but may not change it in place. Of a suspension: the map
-                       ///< below, likewise. Of a copy: copy_mark(), or what it has handed on. Of a
-                       ///< context that was destroyed meanwhile: its address (see src/context.cpp)
+                       ///< below, likewise. Of a context that was destroyed meanwhile: its address
+                       ///< (see src/context.cpp). Else nullptr
     frame* previous;   ///< the frame below; nullptr: the thread's base context
     map* previous_map; ///< what is current again when this frame is left
 };
-
-/// Stands for no map in `published` of a frame that owns its map, and ends with it.
-inline map* copy_mark() noexcept { return reinterpret_cast<map*>(alignof(map)); }
 
 /// Tells the diagnostics hook that `frame` is not the one entered last, and terminates.
 [[noreturn]] CONTEXTVARS_EXPORT void report_left_out_of_order(const frame& frame) noexcept;
@@ -81,20 +78,11 @@ protected:
     void enter(map* copy) noexcept {
         frame_.identity = 0;
         frame_.context = nullptr;
-        frame_.published = copy_mark();
+        frame_.published = nullptr;
         push(frame_, copy);
     }
-    /// Returns: what is to be dropped.
-    map* leave() noexcept {
-        map* const last = pop(frame_);
-        if (frame_.published != copy_mark()) {
-            // Release: who finds it not lent may change or free what was read here.
-            frame_.published->lent.store(false, std::memory_order_release);
-            if (last == frame_.published) [[likely]]
-                return empty_map();
-        }
-        return last;
-    }
+    /// Returns: the map that the scope had last, for the caller to release.
+    map* leave() noexcept { return pop(frame_); }
 
 private:
     frame frame_;
@@ -115,26 +103,14 @@ private:
     frame frame_;
 };
 
-/// A map for somebody who will go on without the giver: a clone where that is cheap, else shared.
+/// Takes the bindings of a map, for somebody who will go on without the giver: a clone if the map is
+/// small, else a reference. Never fails: without memory for a clone, a reference will do.
 CONTEXTVARS_EXPORT map* capture_bindings(map* map) noexcept;
 /// Drops a reference. The last destroys the values, whose destructors may call anything here.
 CONTEXTVARS_EXPORT void release_bindings(map* map) noexcept;
-
-/// As capture_bindings(current_map()), but shares also what is small, for what is bound: that is kept
-/// while much else runs, and often made many times of one context.
-CONTEXTVARS_EXPORT map* share_bindings(map* current) noexcept;
-
-/// As capture_bindings(captured), for a call that will end on this thread with end_call(last).
-CONTEXTVARS_EXPORT map* begin_call(map* captured) noexcept;
-CONTEXTVARS_EXPORT void end_call(map* last) noexcept;
-
-/// As capture_bindings(current_map()). But where the current bindings are those of a copy_frame and
-/// small, it gives away that one's map itself, which is lent back to the scope until it ends.
-CONTEXTVARS_EXPORT map* hand_on_bindings(map* current) noexcept;
-
-/// Freezes a map of which copies may be met, so that they are known to be copies, if it is one that
-/// captures clone. Precondition: nobody else changes it.
-CONTEXTVARS_EXPORT void give_edition(map& map) noexcept;
+/// Takes a reference to the current map, small as it may be: for what is kept while much else runs, and
+/// often made many times of one context.
+CONTEXTVARS_EXPORT map* share_current_bindings() noexcept;
 
 /// A reference to a map: whoever holds one may read it, and nobody changes it in place.
 class pinned_map {
@@ -143,13 +119,8 @@ public:
     pinned_map() noexcept : map_(empty_map()) {}
     /// What copy_context() would hold.
     static pinned_map of_current() noexcept { return pinned_map(capture(current_map())); }
-    /// The same, for what is submitted and most often is all that goes on with the current bindings.
-    static pinned_map handed_on() noexcept {
-        map* const current = current_map();
-        return pinned_map(current == empty_map() ? current : hand_on_bindings(current));
-    }
-    /// The same, for what is bound.
-    static pinned_map shared() noexcept { return pinned_map(share_bindings(current_map())); }
+    /// The same bindings, in the current map itself.
+    static pinned_map shared() noexcept { return pinned_map(share_current_bindings()); }
     /// What `context` holds: as of now on the thread that runs it, else as it was when entered.
     CONTEXTVARS_EXPORT explicit pinned_map(const Context& context) noexcept;
 

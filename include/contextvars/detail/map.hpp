@@ -115,8 +115,7 @@ struct alignas(16) map {                   // four bits of its address are free 
     std::uint32_t size;                    ///< bindings, those in rest included
     std::atomic<std::uint32_t> references; ///< 1: its holder may change it in place
     std::uint8_t nodes;                    ///< cells (without rest's) whose value is in a node
-    std::atomic<bool> lent; ///< to a copy_frame that has handed it on, and still reads it
-    overflow* rest;         ///< nullptr as long as every key has found its place
+    overflow* rest;                        ///< nullptr as long as every key has found its place
     identity_type writer; ///< of the one frame that may change the map in place without asking, and
         ///< only while the map is the current one (see src/context_var.cpp); or, by its low bits,
         ///< that there is none: `frozen`, or an edition
