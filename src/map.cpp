@@ -149,10 +149,10 @@ void give_edition(map& map) noexcept {
 
 } // namespace
 
-map* capture_bindings(map* from) noexcept {
-    // Also true if both are empty.
-    if (state_slot != nullptr && same_edition(*state_slot->clean, *from))
-        return std::exchange(state_slot->clean, empty_map());
+namespace {
+
+// Apart, so that a capture which finds a clean map saves no registers.
+[[gnu::noinline]] map* capture_anew(map* from) noexcept {
     if (!is_one_block(*from) || from == empty_map() ||
         (state_slot == nullptr && try_this_thread() == nullptr))
         return share(from);
@@ -166,6 +166,19 @@ map* capture_bindings(map* from) noexcept {
     return copy_or_share(from);
 }
 
+// Likewise.
+[[gnu::noinline]] void end_map(map* map) noexcept { core_operations::end(map); }
+
+} // namespace
+
+map* capture_bindings(map* from) noexcept {
+    thread_state* const state = state_slot;
+    // Also true if both are empty.
+    if (state != nullptr && same_edition(*state->clean, *from))
+        return std::exchange(state->clean, empty_map());
+    return capture_anew(from);
+}
+
 map* share_current_bindings() noexcept {
     map* const current = current_map();
     if (current != empty_map() && !has_edition(*current))
@@ -176,14 +189,13 @@ map* share_current_bindings() noexcept {
 void release_bindings(map* map) noexcept {
     if (map == empty_map() || !drop_one(map->references))
         return;
-    if (reuse_blocks && has_edition(*map) && state_slot != nullptr) {
-        // Relaxed: nobody else refers to it.
-        map->references.store(1, std::memory_order_relaxed);
-        std::swap(map, state_slot->clean);
-        if (map == empty_map())
-            return;
-    }
-    core_operations::end(map);
+    thread_state* const state = state_slot;
+    if (!reuse_blocks || !has_edition(*map) || state == nullptr)
+        return end_map(map);
+    // Relaxed: nobody else refers to it.
+    map->references.store(1, std::memory_order_relaxed);
+    if (auto* const before = std::exchange(state->clean, map); before != empty_map())
+        end_map(before);
 }
 
 void release_clean_map(thread_state& state) noexcept {
