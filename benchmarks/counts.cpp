@@ -202,7 +202,7 @@ const operation operations[] = {
     {"copy_context, run, set, 3 gets, 64 bound", any, 2, 0, bind_small<64>, capture_run_set_get},
     {"copy_context, run, set, 3 gets, 8 with a large", any, 4, 0, bind_small_and_large<8>,
      capture_run_set_get_large},
-    {"copy_context, run, set, 3 gets, 16 large", any, 4, 0, bind_large<16>,
+    {"copy_context, run, set, 3 gets, 16 large", any, 34, 0, bind_large<16>,
      capture_run_set_get_large},
     {"bind_context and drop, 16 bound", any, 2, 0, bind_small<16>, bind_and_drop},
     {"call of what is bound, 16 bound", any, 0, 0, prepare_bound<16>, call_bound},

@@ -174,7 +174,7 @@ void leave(const frame& frame, map* last, std::uint64_t state) noexcept {
         context_access::set_bindings(context, last);
     }
     context_access::set_state(context, state);
-    release_bindings(before);
+    pinned_map::adopt(before);
 }
 
 Context& destroyed_context() noexcept {
@@ -238,7 +238,7 @@ void destroy_in_use(Context& context) noexcept {
     context_access::set_bindings(context, &destroyed_map.head);
     if ((state & reserved) != 0) { // for a task that is suspended
         orphan(*reinterpret_cast<frame*>(static_cast<std::uintptr_t>(state & ~in_use)));
-        release_bindings(published);
+        pinned_map::adopt(published);
         return;
     }
     map* live = current_map();
@@ -247,7 +247,7 @@ void destroy_in_use(Context& context) noexcept {
             const bool shown = frame->published != nullptr; // else there is no map but the live one
             orphan(*frame);
             if (shown && live != published)
-                release_bindings(published);
+                pinned_map::adopt(published);
             return;
         }
         live = frame->previous_map;
@@ -307,7 +307,7 @@ Context& Context::operator=(Context&& other) {
     Context moved(std::move(other));
     detail::map* before = context_access::bindings(*this);
     context_access::move_from(*this, moved);
-    detail::release_bindings(before);
+    detail::pinned_map::adopt(before);
     return *this;
 }
 

@@ -169,12 +169,29 @@ namespace {
 // Likewise.
 [[gnu::noinline]] void end_map(map* map) noexcept { core_operations::end(map); }
 
+/// Of a map that only the caller refers to.
+[[gnu::always_inline]] inline void keep_or_end(map* map) noexcept {
+    thread_state* const state = state_slot;
+    if (!reuse_blocks || !has_edition(*map) || state == nullptr)
+        return end_map(map);
+    if (auto* const before = std::exchange(state->clean, map); before != empty_map())
+        end_map(before);
+}
+
+[[gnu::noinline]] void release_shared(map* map) noexcept {
+    if (!drop_one(map->references))
+        return;
+    // Relaxed: nobody else refers to it.
+    map->references.store(1, std::memory_order_relaxed);
+    keep_or_end(map);
+}
+
 } // namespace
 
 map* capture_bindings(map* from) noexcept {
     thread_state* const state = state_slot;
-    // Also true if both are empty.
-    if (state != nullptr && same_edition(*state->clean, *from))
+    // The clean map has an edition, so equal writers are equal editions. Also true if both are empty.
+    if (state != nullptr && state->clean->writer == from->writer)
         return std::exchange(state->clean, empty_map());
     return capture_anew(from);
 }
@@ -187,15 +204,10 @@ map* share_current_bindings() noexcept {
 }
 
 void release_bindings(map* map) noexcept {
-    if (map == empty_map() || !drop_one(map->references))
-        return;
-    thread_state* const state = state_slot;
-    if (!reuse_blocks || !has_edition(*map) || state == nullptr)
-        return end_map(map);
-    // Relaxed: nobody else refers to it.
-    map->references.store(1, std::memory_order_relaxed);
-    if (auto* const before = std::exchange(state->clean, map); before != empty_map())
-        end_map(before);
+    // Acquire: as in drop_one().
+    if (map->references.load(std::memory_order_acquire) != 1)
+        return release_shared(map);
+    keep_or_end(map);
 }
 
 void release_clean_map(thread_state& state) noexcept {

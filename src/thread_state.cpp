@@ -97,7 +97,7 @@ void end_of_thread(void* state) noexcept {
     set_top_frame(nullptr);
     set_current_map(live);
     for (frame* frame = top; frame != nullptr && frame != base; frame = frame->previous)
-        release_bindings(frame->previous_map);
+        pinned_map::adopt(frame->previous_map);
     // Values' destructors may set again, and so bring a new base map; after a few rounds the rest
     // is left to the next call, for which this state stays.
     for (int round = 0; current_map() != empty_map(); ++round) {
@@ -110,7 +110,7 @@ void end_of_thread(void* state) noexcept {
         map* last = current_map();
         set_current_map(empty_map());
         static_cast<thread_state*>(state)->base.identity = 0;
-        release_bindings(last);
+        pinned_map::adopt(last);
         set_top_frame(nullptr);
     }
     release_clean_map(*static_cast<thread_state*>(state));

@@ -107,6 +107,7 @@ private:
 /// small, else a reference. Never fails: without memory for a clone, a reference will do.
 CONTEXTVARS_EXPORT map* capture_bindings(map* map) noexcept;
 /// Drops a reference. The last destroys the values, whose destructors may call anything here.
+/// Precondition: it is not the empty map.
 CONTEXTVARS_EXPORT void release_bindings(map* map) noexcept;
 /// Takes a reference to the current map, small as it may be: for what is kept while much else runs, and
 /// often made many times of one context.
