@@ -3,11 +3,19 @@
 // Keys: dense ids that are used again, made unique by a generation (see detail/map.hpp).
 //
 // A variable is given its key under a lock when it is first bound, and gives the id back when it is
-// destroyed. A map may bind it for longer: so what a key must tell for ever (name, type, attributes) is
+// destroyed. A map may bind it for longer: so what a key must tell for ever, its name and type, is
 // not kept with the id but interned, and its index is part of the key. Programs have as many
-// descriptors as different ones of these, which are mostly literals in their source; none is ever
-// freed. Two tables, of entries by id and of descriptors, grow in chunks that never move, so that
-// they are read without a lock.
+// descriptors as pairs of names and types, which are mostly literals in their source; none is ever
+// freed.
+//
+// Who reads what without the lock:
+//     ids          variable_of(), name_of() of a lost name
+//     descriptors  name_of(), operations_of_key(), is_secret()
+// Both grow in chunks that never move. A reader has a key, but perhaps nothing that came before it: a
+// thread that finds a variable's key by a relaxed load, say, has not synchronised with the one that
+// assigned it. So it looks whether what it wants is complete, with acquire; if not, it takes the lock
+// once, which orders it after the thread that wrote the key. All else (`indices`, `names`, counts, the list
+// of free ids) is read and written under the lock.
 #include "registry.hpp"
 
 #include "locks.hpp"
@@ -26,6 +34,7 @@
 #include <stdexcept>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 namespace contextvars::inline v0::detail {
@@ -42,9 +51,12 @@ constexpr std::string_view lost_name = "?";
 template <class T>
 class table {
 public:
-    T& operator[](std::uint32_t index) const noexcept {
+    T& operator[](std::uint32_t index) const noexcept { return *find(index); }
+    /// Returns: nullptr if this thread does not see it yet.
+    T* find(std::uint32_t index) const noexcept {
         // Acquire: pairs with the release in grow_to.
-        return chunks_[index / chunk_size].load(std::memory_order_acquire)[index % chunk_size];
+        T* const chunk = chunks_[index / chunk_size].load(std::memory_order_acquire);
+        return chunk != nullptr ? chunk + index % chunk_size : nullptr;
     }
     void grow_to(std::uint32_t index) {
         std::atomic<T*>& chunk = chunks_[index / chunk_size];
@@ -68,6 +80,7 @@ struct entry_of_id {
     // before the address, so that a reader who sees its key sees the right address or nullptr.
     std::atomic<key_type> key{no_key};
     std::atomic<const void*> variable{nullptr};
+    std::atomic<const std::string_view*> name{nullptr}; ///< if its descriptor has none
     std::uint32_t generation = 0;
     std::uint32_t next_free = none;
 };
@@ -78,6 +91,11 @@ struct descriptor {
     attributes said{};
 
     friend bool operator==(const descriptor&, const descriptor&) = default;
+};
+
+struct interned {
+    descriptor described;
+    std::atomic<bool> is_complete{false};
 };
 
 struct descriptor_hash {
@@ -91,14 +109,18 @@ using descriptor_indices =
     std::unordered_map<descriptor, std::uint32_t, descriptor_hash, std::equal_to<>,
                        own_memory<std::pair<const descriptor, std::uint32_t>>>;
 
+using name_set = std::unordered_set<std::string_view, std::hash<std::string_view>, std::equal_to<>,
+                                    own_memory<std::string_view>>;
+
 // All of this is constant-initialised and never destroyed: variables are bound before main and
 // destroyed after it.
 constinit table<entry_of_id> ids;
-constinit table<descriptor> descriptors;
+constinit table<interned> descriptors;
 constinit std::uint32_t id_count = 0;
 constinit std::uint32_t descriptor_count = 0;
 constinit std::uint32_t first_free_id = none;
 constinit descriptor_indices* indices = nullptr;
+constinit name_set* names = nullptr;
 
 // Here, since every program that uses the library has this file of it.
 [[gnu::constructor]] void when_loaded() {
@@ -110,10 +132,29 @@ std::uint32_t descriptor_of(key_type key) noexcept {
     return static_cast<std::uint32_t>(key >> 24) & 0xFFFFF;
 }
 
+template <class T>
+T& made(T*& object) {
+    if (object == nullptr)
+        object = ::new (need_memory(sizeof(T))) T;
+    return *object;
+}
+
+/// Returns: the same name, which stays for ever.
+const std::string_view& keep(std::string_view name) {
+    name_set& kept = made(names);
+    if (const auto found = kept.find(name); found != kept.end())
+        return *found;
+    std::unique_ptr<char, void (*)(void*) noexcept> characters(
+        static_cast<char*>(need_memory(name.size() + 1)), give_memory);
+    std::memcpy(characters.get(), name.data(), name.size());
+    const auto& inserted = *kept.emplace(characters.get(), name.size()).first;
+    static_cast<void>(characters.release());
+    return inserted;
+}
+
 std::uint32_t intern(std::string_view name, const type_operations& operations, attributes said) {
-    if (indices == nullptr)
-        indices = ::new (need_memory(sizeof(descriptor_indices))) descriptor_indices;
-    if (const auto found = indices->find({name, &operations, said}); found != indices->end())
+    descriptor_indices& known = made(indices);
+    if (const auto found = known.find({name, &operations, said}); found != known.end())
         return found->second;
     // A program that makes up a million names loses those of further variables once they are gone;
     // nothing else. One descriptor for each type is kept for that.
@@ -123,16 +164,41 @@ std::uint32_t intern(std::string_view name, const type_operations& operations, a
     if (descriptor_count == table_size)
         throw std::length_error("contextvars: more than 2^20 names and types of variables");
     descriptors.grow_to(descriptor_count);
-    std::unique_ptr<char, void (*)(void*) noexcept> characters(
-        static_cast<char*>(need_memory(name.size() + 1)), give_memory);
-    std::memcpy(characters.get(), name.data(), name.size());
-    const std::string_view kept =
-        lost ? lost_name : std::string_view(characters.get(), name.size());
-    indices->emplace(descriptor{kept, &operations, said}, descriptor_count);
-    if (!lost)
-        static_cast<void>(characters.release());
-    descriptors[descriptor_count] = {kept, &operations, said};
+    const descriptor described{lost ? lost_name : keep(name), &operations, said};
+    known.emplace(described, descriptor_count);
+    interned& made = descriptors[descriptor_count];
+    made.described = described;
+    // Release: pairs with the acquire in described_by().
+    made.is_complete.store(true, std::memory_order_release);
     return descriptor_count++;
+}
+
+bool is_lost(const descriptor& described) noexcept {
+    return described.name.data() == lost_name.data();
+}
+
+const descriptor& described_by(key_type key) noexcept {
+    const std::uint32_t index = descriptor_of(key);
+    const interned* const found = descriptors.find(index);
+    if (found != nullptr && found->is_complete.load(std::memory_order_acquire)) [[likely]]
+        return found->described;
+    const std::lock_guard guard(registry_lock);
+    return descriptors[index].described;
+}
+
+/// Calls read(entry) if the key's variable exists; else returns {}.
+template <class Read>
+auto read_entry(key_type key, const Read& read) noexcept -> decltype(read(ids[0])) {
+    const auto look = [&](const entry_of_id& entry) {
+        const auto result = read(entry);
+        return entry.key.load(std::memory_order_acquire) == key ? result : nullptr;
+    };
+    if (const entry_of_id* const entry = ids.find(id_of(key)))
+        if (const auto result = look(*entry))
+            return result;
+    // It is gone, or not seen yet.
+    const std::lock_guard guard(registry_lock);
+    return look(ids[id_of(key)]);
 }
 
 std::uint32_t take_id() {
@@ -147,23 +213,24 @@ std::uint32_t take_id() {
 } // namespace
 
 std::string_view name_of(key_type key) noexcept {
-    const std::string_view name = descriptors[descriptor_of(key)].name;
-    if (name.data() != lost_name.data())
-        return name;
-    const void* alive = variable_of(key);
-    return alive != nullptr ? static_cast<const variable*>(alive)->name() : name;
+    const descriptor& described = described_by(key);
+    if (!is_lost(described))
+        return described.name;
+    const std::string_view* const name = read_entry(
+        key, [](const entry_of_id& entry) { return entry.name.load(std::memory_order_acquire); });
+    return name != nullptr ? *name : described.name;
 }
 
 const type_operations& operations_of_key(key_type key) noexcept {
-    return *descriptors[descriptor_of(key)].operations;
+    return *described_by(key).operations;
 }
 
-bool is_secret(key_type key) noexcept { return descriptors[descriptor_of(key)].said.secret; }
+bool is_secret(key_type key) noexcept { return described_by(key).said.secret; }
 
 const void* variable_of(key_type key) noexcept {
-    const entry_of_id& entry = ids[static_cast<std::uint32_t>(key >> 4) & 0xFFFFF];
-    const void* variable = entry.variable.load(std::memory_order_acquire);
-    return entry.key.load(std::memory_order_acquire) == key ? variable : nullptr;
+    return read_entry(key, [](const entry_of_id& entry) {
+        return entry.variable.load(std::memory_order_acquire);
+    });
 }
 
 /// What a variable asks of the registry.
@@ -175,11 +242,14 @@ struct registry {
             return variable.key_.load(std::memory_order_relaxed);
         const std::uint32_t described =
             intern(variable.name_, *variable.operations_, variable.attributes_);
+        const bool lost = is_lost(descriptors[described].described);
+        const std::string_view* const name = lost ? &keep(variable.name_) : nullptr;
         const std::uint32_t id = take_id();
         entry_of_id& entry = ids[id];
         ++entry.generation;
         const key_type key = (variable.operations_->in_node ? 1U : 0U) | key_type{id} << 4 |
                              key_type{described} << 24 | key_type{entry.generation} << 44;
+        entry.name.store(name, std::memory_order_release);
         entry.variable.store(&variable, std::memory_order_release);
         entry.key.store(key, std::memory_order_release);
         // Release: pairs with nothing that the library needs, but lets a variable that is shared

@@ -10,12 +10,14 @@
 
 namespace contextvars::inline v0::detail {
 
-/// What is known of a key for ever, also when its variable is gone. Lock-free.
+/// What is known of a key for ever, also when its variable is gone. A name that was returned stays good.
+/// These take the registry's lock only if another thread has just assigned the key, or if the variable is
+/// gone.
 std::string_view name_of(key_type key) noexcept;
 const type_operations& operations_of_key(key_type key) noexcept;
 bool is_secret(key_type key) noexcept;
 
-/// The address of the variable that has this key, or nullptr if it is gone. Lock-free.
+/// The address of the variable that has this key, or nullptr if it is gone.
 const void* variable_of(key_type key) noexcept;
 
 } // namespace contextvars::inline v0::detail

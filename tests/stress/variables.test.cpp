@@ -8,10 +8,14 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <barrier>
+#include <cstddef>
+#include <deque>
 #include <memory>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace cv = contextvars;
@@ -44,6 +48,41 @@ TEST_F(StressTest, variables_are_made_and_destroyed_by_all_at_once) {
         failures += steady.get() == index ? 0 : 1;
         tally(batches * 64 * 4, failures);
     });
+}
+
+TEST_F(StressTest, a_thread_prints_what_another_one_bound_first_without_having_met_it) {
+    // The two share the variables and nothing else: the flag orders them, and synchronises nothing.
+    std::deque<cv::ContextVar<std::string>> variables;
+    for (int i = 0; i < 200; ++i) {
+        variables.emplace_back("variable " + std::to_string(i));
+    }
+    std::atomic<int> bound = 0;
+    std::thread first([&] {
+        for (int i = 0; i < 200; ++i) {
+            const auto scope = variables[static_cast<std::size_t>(i)].scoped("first");
+            bound.store(i + 1, std::memory_order_relaxed);
+        }
+    });
+    std::thread second([&] {
+        for (int i = 0; i < 200; ++i) {
+            while (bound.load(std::memory_order_relaxed) <= i) {
+                std::this_thread::yield();
+            }
+            const auto token = variables[static_cast<std::size_t>(i)].set("second");
+            const cv::Context context = cv::copy_context();
+            std::ostringstream out;
+            out << context << token;
+            EXPECT_NE(out.str().find("variable " + std::to_string(i) + "='second'"),
+                      std::string::npos);
+            EXPECT_TRUE(context == context.copy());
+            for (auto&& [variable, value] : context) {
+                EXPECT_TRUE(variable.exists());
+                EXPECT_NE(value.as<std::string>(), nullptr);
+            }
+        }
+    });
+    first.join();
+    second.join();
 }
 
 TEST_F(StressTest, one_variable_has_a_value_of_its_own_on_every_thread) {
