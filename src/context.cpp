@@ -40,6 +40,9 @@ namespace {
 /// What a destroyed context holds: no map that is current anywhere.
 constinit empty_map_storage destroyed_map{{0, 0, 1, 0, nullptr, edition_bits}, {no_key, {}}};
 
+/// The same, if it was destroyed while the process ends: whoever leaves it then may do so.
+constinit empty_map_storage ended_map{{0, 0, 1, 0, nullptr, edition_bits}, {no_key, {}}};
+
 /// Returns: a context that is destroyed, for frames whose own one is.
 Context& destroyed_context() noexcept;
 
@@ -77,7 +80,10 @@ struct context_access {
     }
 
     static bool is_destroyed(const Context& context) noexcept {
-        return bindings(context) == &destroyed_map.head;
+        return bindings(context) == &destroyed_map.head || has_ended(context);
+    }
+    static bool has_ended(const Context& context) noexcept {
+        return bindings(context) == &ended_map.head;
     }
 
     static std::uint64_t state(const Context& context) noexcept {
@@ -162,7 +168,8 @@ void leave(const frame& frame, map* last, std::uint64_t state) noexcept {
     auto& context = const_cast<Context&>(*frame.context);
     if (context_access::is_destroyed(context) ||
         context_access::state(context) != thread_number() + entered) {
-        if (process_ends()) // static destructors, in an order that does not matter then
+        // Static destructors run, on this thread or on another, in an order that does not matter then.
+        if (context_access::has_ended(context) || process_ends())
             return;
         report_destroyed(frame);
     }
@@ -188,9 +195,10 @@ Context& destroyed_context() noexcept {
     return context;
 }
 
-/// Puts the destroyed context in the place of the one that the frame has entered.
+/// Puts the destroyed context in the place of the one that the frame has entered. That one's address is
+/// kept in the place of a map, with a mark, since a map may come to lie there.
 void orphan(frame& frame) noexcept {
-    frame.published = reinterpret_cast<map*>(const_cast<Context*>(frame.context));
+    frame.published = reinterpret_cast<map*>(reinterpret_cast<std::uintptr_t>(frame.context) + 1);
     frame.context = &destroyed_context();
 }
 
@@ -204,38 +212,47 @@ void orphan(frame& frame) noexcept {
                   where});
 }
 
-/// The frame of this thread that was entered next after `wanted`, or nullptr.
-frame* frame_above(const frame& wanted) noexcept {
-    frame* above = nullptr;
-    for (frame* frame = top_frame(); frame != nullptr && frame != &wanted; frame = frame->previous)
-        above = frame;
-    return above != nullptr && above->previous == &wanted ? above : nullptr;
+/// Takes a frame out of this thread's chain, if it is in it but not the top: the one above goes on without
+/// it.
+void unlink(const frame& frame) noexcept {
+    for (auto* above = top_frame(); above != nullptr; above = above->previous)
+        if (above->previous == &frame) {
+            above->previous = frame.previous;
+            above->previous_map = frame.previous_map;
+            return;
+        }
 }
 
 } // namespace
 
 void report_left_out_of_order(const frame& frame) noexcept { report_out_of_order(frame, "leave"); }
 
+const Context* context_of(const frame& frame) noexcept {
+    if (frame.context != &destroyed_context())
+        return frame.context;
+    return reinterpret_cast<const Context*>(reinterpret_cast<std::uintptr_t>(frame.published) - 1);
+}
+
 void leave_out_of_order(const frame& frame) noexcept {
     if (!process_ends())
         report_out_of_order(frame, "~Entered");
+    unlink(frame);
 }
 
 void report_destroyed(const frame& frame) noexcept {
-    const bool is_known = frame.context == &destroyed_context();
     report_fatal(
         {diagnostic_kind::context_destroyed_while_entered,
          "a context was destroyed while it was entered; it must outlive run(), the guard of "
          "enter(), and a task that runs in it",
          {},
-         is_known ? reinterpret_cast<const Context*>(frame.published) : frame.context,
+         context_of(frame),
          "leave"});
 }
 
 void destroy_in_use(Context& context) noexcept {
     const std::uint64_t state = context_access::state(context);
     map* const published = context_access::bindings(context);
-    context_access::set_bindings(context, &destroyed_map.head);
+    context_access::set_bindings(context, process_ends() ? &ended_map.head : &destroyed_map.head);
     if ((state & reserved) != 0) { // for a task that is suspended
         orphan(*reinterpret_cast<frame*>(static_cast<std::uintptr_t>(state & ~in_use)));
         pinned_map::adopt(published);
@@ -397,11 +414,7 @@ void flow::end() noexcept {
         if (detail::top_frame() == &frame_) {
             suspend();
         } else if (detail::process_ends()) {
-            // What is above it, if it is this thread's, goes on without it.
-            if (detail::frame* const above = detail::frame_above(frame_)) {
-                above->previous = frame_.previous;
-                above->previous_map = frame_.previous_map;
-            }
+            detail::unlink(frame_);
             return;
         } else {
             detail::report_out_of_order(frame_, "~flow");

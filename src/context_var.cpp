@@ -218,7 +218,7 @@ void throw_reset_error(reset_result result, const variable& variable, const undo
             message << "a copy that belongs to a coroutine or callback";
         else {
             message << "<Context at ";
-            print_address(message, frame->context);
+            print_address(message, context_of(*frame));
             message << '>';
         }
         throw ValueError(message.str());

@@ -4,10 +4,13 @@
 #include "process.hpp"
 #include "registry.hpp"
 #include "report.hpp"
+#include "thread_state.hpp"
 
 #include <contextvars/detail/frame.hpp>
 #include <contextvars/detail/variable.hpp>
 #include <contextvars/diagnostics.hpp>
+
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -16,6 +19,7 @@
 #include <cstdio>
 #include <exception>
 #include <mutex>
+#include <utility>
 
 namespace contextvars::inline v0 {
 
@@ -25,6 +29,9 @@ constinit std::atomic<diagnostics_hook> hook{nullptr};
 
 constinit std::array<detail::line_limit, 6> limits; // by kind
 
+// The process that counts them: a child of a fork has left out none of its own.
+constinit pid_t counts_in = 0;
+
 void write_left_out(std::uint32_t count) noexcept {
     std::fprintf(stderr, "contextvars: %" PRIu32 " more like these were left out\n", count);
 }
@@ -33,8 +40,11 @@ void write_left_out(std::uint32_t count) noexcept {
 void write(const diagnostic& diagnostic) noexcept {
     const auto now = std::chrono::duration_cast<std::chrono::seconds>(
         std::chrono::steady_clock::now().time_since_epoch());
-    const std::lock_guard guard(detail::diagnostics_lock);
+    const detail::holding guard(detail::diagnostics_lock);
     detail::line_limit& limit = limits[static_cast<std::size_t>(diagnostic.kind)];
+    if (const pid_t process = getpid(); std::exchange(counts_in, process) != process)
+        for (detail::line_limit& other : limits)
+            static_cast<void>(other.take_left_out());
     if (!limit.passes(now.count()))
         return;
     if (const std::uint32_t left_out = limit.take_left_out(); left_out != 0)
@@ -53,6 +63,9 @@ void write(const diagnostic& diagnostic) noexcept {
 }
 
 [[gnu::destructor]] void write_what_is_left_out() {
+    const detail::holding guard(detail::diagnostics_lock);
+    if (counts_in != getpid())
+        return;
     for (detail::line_limit& limit : limits)
         if (const std::uint32_t left_out = limit.take_left_out(); left_out != 0)
             write_left_out(left_out);
@@ -99,7 +112,7 @@ void report_unrestored(const undo& undo, reset_result result) noexcept {
         return;
     const std::string_view name = undo.key == no_key ? std::string_view{} : name_of(undo.key);
     const frame* const current = top_frame();
-    const Context* const context = current != nullptr ? current->context : nullptr;
+    const Context* const context = current != nullptr ? context_of(*current) : nullptr;
     if (result == reset_no_memory)
         report({diagnostic_kind::out_of_memory,
                 "a scoped() guard could not restore its variable for want of memory", name, context,

@@ -3,8 +3,11 @@
 
 #include "report.hpp"
 
+#include <contextvars/detail/current.hpp>
+
 #include <pthread.h>
 
+#include <chrono>
 #include <thread>
 
 namespace contextvars::inline v0::detail {
@@ -15,20 +18,38 @@ constinit std::mutex end_key_lock;
 constinit std::mutex diagnostics_lock;
 constinit context_lock::spin_lock context_lock::locks[count];
 
-void context_lock::spin_lock::take() noexcept {
-    // Acquire: pairs with the release in give().
-    while (taken.exchange(true, std::memory_order_acquire))
-        std::this_thread::yield(); // its holder may have lost its processor
+namespace {
+
+/// The number of the thread that forks, or 0.
+constinit std::atomic<std::uint64_t> forking{0};
+
+} // namespace
+
+bool has_all_locks() noexcept {
+    // Relaxed: only a thread that has written its own number there reads it.
+    return forking.load(std::memory_order_relaxed) == load_thread_number();
+}
+
+void context_lock::spin_lock::lock() noexcept {
+    // Acquire: pairs with the release in unlock().
+    for (int tries = 0; taken.exchange(true, std::memory_order_acquire); ++tries) {
+        // Its holder may have lost its processor. If it has a lower priority than this thread, it gets
+        // none as long as this one only yields.
+        if (tries < 16)
+            std::this_thread::yield();
+        else
+            std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
 }
 
 void context_lock::take_all() noexcept {
     for (spin_lock& lock : locks)
-        lock.take();
+        lock.lock();
 }
 
 void context_lock::give_all() noexcept {
     for (spin_lock& lock : locks)
-        lock.give();
+        lock.unlock();
 }
 
 namespace {
@@ -39,9 +60,11 @@ void before_fork() {
     end_key_lock.lock();
     diagnostics_lock.lock();
     context_lock::take_all();
+    forking.store(load_thread_number(), std::memory_order_relaxed);
 }
 
 void after_fork() {
+    forking.store(0, std::memory_order_relaxed);
     context_lock::give_all();
     diagnostics_lock.unlock();
     end_key_lock.unlock();

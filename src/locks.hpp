@@ -26,6 +26,29 @@ extern constinit std::mutex modules_lock;     ///< of the modules that stay load
 extern constinit std::mutex end_key_lock;     ///< of the making of the key that ends threads
 extern constinit std::mutex diagnostics_lock; ///< of the lines on standard error
 
+/// Whether this thread forks, and has every lock. Handlers of fork() that the program has registered run
+/// before and after this library's, and may use it.
+bool has_all_locks() noexcept;
+
+/// Has a lock while it lives, or is inside fork(), which has it.
+template <class Lock>
+class holding {
+public:
+    explicit holding(Lock& lock) : lock_(has_all_locks() ? nullptr : &lock) {
+        if (lock_ != nullptr)
+            lock_->lock();
+    }
+    holding(const holding&) = delete;
+    holding& operator=(const holding&) = delete;
+    ~holding() {
+        if (lock_ != nullptr)
+            lock_->unlock();
+    }
+
+private:
+    Lock* const lock_;
+};
+
 /// Makes fork() take them from now on. Called when the library is loaded.
 void take_locks_at_fork() noexcept;
 
@@ -35,21 +58,16 @@ void take_locks_at_fork() noexcept;
 /// them all.
 class context_lock {
 public:
-    explicit context_lock(const Context& context) noexcept : lock_(lock_of(context)) {
-        lock_.take();
-    }
-    context_lock(const context_lock&) = delete;
-    context_lock& operator=(const context_lock&) = delete;
-    ~context_lock() { lock_.give(); }
+    explicit context_lock(const Context& context) noexcept : holding_(lock_of(context)) {}
 
     static void take_all() noexcept;
     static void give_all() noexcept;
 
 private:
     struct alignas(64) spin_lock { // a cache line each
-        void take() noexcept;
-        void give() noexcept {
-            // Release: pairs with the acquire in take().
+        void lock() noexcept;
+        void unlock() noexcept {
+            // Release: pairs with the acquire in lock().
             taken.store(false, std::memory_order_release);
         }
         std::atomic<bool> taken{false};
@@ -62,7 +80,7 @@ private:
         return locks[reinterpret_cast<std::uintptr_t>(&context) / 16 % count];
     }
 
-    spin_lock& lock_;
+    const holding<spin_lock> holding_;
 };
 
 } // namespace detail

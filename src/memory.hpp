@@ -41,7 +41,10 @@ struct own_memory {
     template <class U>
     own_memory(const own_memory<U>&) noexcept {}
 
-    T* allocate(std::size_t n) { return static_cast<T*>(need_memory(n * sizeof(T))); }
+    T* allocate(std::size_t n) {
+        constexpr std::size_t bytes = sizeof(T); // T may be a pointer, for a table of buckets
+        return static_cast<T*>(need_memory(n * bytes));
+    }
     void deallocate(T* memory, std::size_t) noexcept { give_memory(memory); }
 
     friend bool operator==(own_memory, own_memory) noexcept { return true; }

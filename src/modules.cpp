@@ -38,10 +38,9 @@ bool put_operator(std::atomic<Function>& place, Function function, bool own) noe
 #include <new>
 #include <unordered_set>
 
-// A static executable has no dlopen, or one that works only beside the shared C library it was linked
-// against. Weak, so that this library does not bring it in.
-#pragma weak dlopen
-#pragma weak dlclose
+// A static executable has no loader, and the linker warns if it finds the name of dlopen. So that is
+// looked up when it is needed, and the function to look it up is weak.
+#pragma weak dlsym
 #pragma weak dladdr1
 #if defined(DLFO_STRUCT_HAS_EH_DBASE)
 #pragma weak _dl_find_object
@@ -74,28 +73,34 @@ link_map* module_of(const void* address) noexcept {
 }
 
 bool is_kept(const link_map* module) noexcept {
-    const std::lock_guard guard(modules_lock);
+    const holding guard(modules_lock);
     return kept != nullptr && kept->contains(module);
 }
 
-void remember(const link_map* module) noexcept {
-    const std::lock_guard guard(modules_lock);
-    try {
-        if (kept == nullptr)
-            kept = ::new (need_memory(sizeof(module_set))) module_set;
-        kept->insert(module);
-    } catch (const std::bad_alloc&) {
-        // Then it is kept once more at the next occasion.
-    }
+/// Throws: std::bad_alloc.
+void remember(const link_map* module) {
+    const holding guard(modules_lock);
+    if (kept == nullptr)
+        kept = ::new (need_memory(sizeof(module_set))) module_set;
+    kept->insert(module);
 }
 
-void keep_loaded(const void* address) noexcept {
+template <class Function>
+Function* function_of_loader(const char* name) noexcept {
+    return dlsym != nullptr ? reinterpret_cast<Function*>(dlsym(RTLD_DEFAULT, name)) : nullptr;
+}
+
+void keep_loaded(const void* address) {
     const link_map* const module = address != nullptr ? module_of(address) : nullptr;
     // The executable has no name, and is always there.
-    if (module == nullptr || *module->l_name == '\0' || is_kept(module) || dlopen == nullptr)
+    if (module == nullptr || *module->l_name == '\0' || is_kept(module))
+        return;
+    auto* const open = function_of_loader<decltype(dlopen)>("dlopen");
+    auto* const close = function_of_loader<decltype(dlclose)>("dlclose");
+    if (open == nullptr || close == nullptr)
         return;
     // By its name, which the loader compares with those of the modules it has: no file is looked for.
-    void* const handle = dlopen(module->l_name, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+    void* const handle = open(module->l_name, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
     if (handle == nullptr) {
         report(
             {diagnostic_kind::module_not_kept,
@@ -106,17 +111,17 @@ void keep_loaded(const void* address) noexcept {
              module->l_name});
         return;
     }
+    static_cast<void>(close(handle)); // gives back a count, which is not the last
     remember(module);
-    static_cast<void>(dlclose(handle)); // gives back a count, which is not the last
 }
 
 } // namespace
 
-void keep_modules_loaded(const type_operations& operations) noexcept {
-    // Each may be another module's, since one symbol of several modules is one object.
+void keep_modules_loaded(const type_operations& operations) {
+    // Each may be another module's, since one symbol of several modules is one object. Not so the type's
+    // name: it lies where the type does, which one of these uses; that of int lies in the C++ library.
     for (const void* part :
-         {static_cast<const void*>(&operations), static_cast<const void*>(operations.type),
-          reinterpret_cast<const void*>(operations.destroy),
+         {static_cast<const void*>(&operations), reinterpret_cast<const void*>(operations.destroy),
           reinterpret_cast<const void*>(operations.equal.load(std::memory_order_relaxed)),
           reinterpret_cast<const void*>(operations.print.load(std::memory_order_relaxed))})
         keep_loaded(part);
@@ -128,8 +133,13 @@ void put_operators(type_operations& operations, equal_function equal, bool own_e
         if (!put_operator(place, function, own))
             return;
         const auto* const address = reinterpret_cast<const void*>(function);
-        if (module_of(address) != module_of(&operations))
+        if (module_of(address) == module_of(&operations))
+            return;
+        try {
             keep_loaded(address);
+        } catch (const std::bad_alloc&) {
+            return; // it is kept, and will be kept once more at the next occasion
+        }
     };
     put(operations.equal, equal, own_equal);
     put(operations.print, print, own_print);
@@ -141,7 +151,7 @@ void put_operators(type_operations& operations, equal_function equal, bool own_e
 
 namespace contextvars::inline v0::detail {
 
-void keep_modules_loaded(const type_operations&) noexcept {}
+void keep_modules_loaded(const type_operations&) {}
 
 void put_operators(type_operations& operations, equal_function equal, bool own_equal,
                    print_function print, bool own_print) noexcept {

@@ -12,7 +12,8 @@ namespace contextvars::inline v0::detail {
 /// locks of its own, and runs constructors, which may bind variables, inside them.
 /// Nothing is done for the executable, for this library, and if the loader unloads nothing (in a
 /// static executable, and with other C libraries than glibc). Tells the diagnostics hook if it fails.
-void keep_modules_loaded(const type_operations& operations) noexcept;
+/// Throws: std::bad_alloc.
+void keep_modules_loaded(const type_operations& operations);
 
 } // namespace contextvars::inline v0::detail
 

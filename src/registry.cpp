@@ -51,7 +51,10 @@ constexpr std::string_view lost_name = "?";
 template <class T>
 class table {
 public:
-    T& operator[](std::uint32_t index) const noexcept { return *find(index); }
+    /// Precondition: it has grown to the index, under the lock that the caller holds.
+    T& operator[](std::uint32_t index) const noexcept {
+        return chunks_[index / chunk_size].load(std::memory_order_relaxed)[index % chunk_size];
+    }
     /// Returns: nullptr if this thread does not see it yet.
     T* find(std::uint32_t index) const noexcept {
         // Acquire: pairs with the release in grow_to.
@@ -148,7 +151,7 @@ const std::string_view& keep(std::string_view name) {
         static_cast<char*>(need_memory(name.size() + 1)), give_memory);
     std::memcpy(characters.get(), name.data(), name.size());
     const auto& inserted = *kept.emplace(characters.get(), name.size()).first;
-    static_cast<void>(characters.release());
+    characters.release(); // NOLINT(bugprone-unused-return-value): the set has them now
     return inserted;
 }
 
@@ -182,7 +185,7 @@ const descriptor& described_by(key_type key) noexcept {
     const interned* const found = descriptors.find(index);
     if (found != nullptr && found->is_complete.load(std::memory_order_acquire)) [[likely]]
         return found->described;
-    const std::lock_guard guard(registry_lock);
+    const holding guard(registry_lock);
     return descriptors[index].described;
 }
 
@@ -197,7 +200,7 @@ auto read_entry(key_type key, const Read& read) noexcept -> decltype(read(ids[0]
         if (const auto result = look(*entry))
             return result;
     // It is gone, or not seen yet.
-    const std::lock_guard guard(registry_lock);
+    const holding guard(registry_lock);
     return look(ids[id_of(key)]);
 }
 
@@ -237,7 +240,7 @@ const void* variable_of(key_type key) noexcept {
 struct registry {
     static key_type assign_key(const variable& variable) {
         keep_modules_loaded(*variable.operations_);
-        const std::lock_guard guard(registry_lock);
+        const holding guard(registry_lock);
         if (variable.key_.load(std::memory_order_relaxed) != unbound_key)
             return variable.key_.load(std::memory_order_relaxed);
         const std::uint32_t described =
@@ -259,7 +262,7 @@ struct registry {
     }
 
     static void retire(key_type key) noexcept {
-        const std::lock_guard guard(registry_lock);
+        const holding guard(registry_lock);
         const std::uint32_t id = static_cast<std::uint32_t>(key >> 4) & 0xFFFFF;
         entry_of_id& entry = ids[id];
         entry.key.store(no_key, std::memory_order_release);

@@ -62,7 +62,7 @@ constinit bool has_end_key = false;
 
 /// Throws: std::bad_alloc if the process has no key left. The next call tries again.
 void make_end_key() {
-    const std::lock_guard guard(end_key_lock);
+    const holding guard(end_key_lock);
     if (!has_end_key && pthread_key_create(&end_key, end_of_thread) != 0)
         throw std::bad_alloc();
     has_end_key = true;

@@ -39,6 +39,9 @@ thread_state* try_this_thread() noexcept;
 /// the first time on a thread.
 frame& current_frame();
 
+/// The Context object that a frame has entered, also if it is destroyed; or nullptr.
+const Context* context_of(const frame& frame) noexcept;
+
 /// One that no frame and no map has had. Precondition: the thread has its state.
 identity_type new_identity() noexcept;
 /// Gives `frame` its identity if it has none.

@@ -80,13 +80,18 @@ template <class F>
 struct find_signature<F> : signature_of_call<F, decltype(&F::operator())> {};
 template <class R, class... A, bool N>
 struct find_signature<R (*)(A...) noexcept(N)> {
-    using type = R(A...) const noexcept(N);
+    using type =
+        std::conditional_t<std::is_invocable_v<R (*)(A...), A...>, R(A...) const noexcept(N), void>;
 };
 
 /// Of a pointer to a function, or an object with one operator() that is no template: its signature, by
 /// which it can be called as it stands, as R(A...) const noexcept. Of anything else, void.
 template <class F>
 using signature_of = typename find_signature<F>::type;
+
+/// Whether a call is noexcept that passes the arguments on: those which F takes by value are made again.
+template <bool stated, class F, class... Args>
+inline constexpr bool stays_noexcept = stated && std::is_nothrow_invocable_v<F, Args...>;
 
 /// What all that is bound has.
 template <class F>
@@ -174,7 +179,7 @@ template <class F, class R, class... A, bool N>
 class Bound<F, R(A...) noexcept(N)> : public detail::bound_base<F> {
 public:
     using detail::bound_base<F>::bound_base;
-    R operator()(A... args) noexcept(N) {
+    R operator()(A... args) noexcept(detail::stays_noexcept<N, F&, A...>) {
         return this->template call<R>(this->function_, std::forward<A>(args)...);
     }
 };
@@ -183,7 +188,7 @@ template <class F, class R, class... A, bool N>
 class Bound<F, R(A...) const noexcept(N)> : public detail::bound_base<F> {
 public:
     using detail::bound_base<F>::bound_base;
-    R operator()(A... args) const noexcept(N) {
+    R operator()(A... args) const noexcept(detail::stays_noexcept<N, const F&, A...>) {
         return this->template call<R>(this->function_, std::forward<A>(args)...);
     }
 };
@@ -192,7 +197,7 @@ template <class F, class R, class... A, bool N>
 class Bound<F, R(A...) & noexcept(N)> : public detail::bound_base<F> {
 public:
     using detail::bound_base<F>::bound_base;
-    R operator()(A... args) & noexcept(N) {
+    R operator()(A... args) & noexcept(detail::stays_noexcept<N, F&, A...>) {
         return this->template call<R>(this->function_, std::forward<A>(args)...);
     }
 };
@@ -201,7 +206,7 @@ template <class F, class R, class... A, bool N>
 class Bound<F, R(A...) const & noexcept(N)> : public detail::bound_base<F> {
 public:
     using detail::bound_base<F>::bound_base;
-    R operator()(A... args) const& noexcept(N) {
+    R operator()(A... args) const& noexcept(detail::stays_noexcept<N, const F&, A...>) {
         return this->template call<R>(this->function_, std::forward<A>(args)...);
     }
 };
@@ -210,7 +215,7 @@ template <class F, class R, class... A, bool N>
 class Bound<F, R(A...) && noexcept(N)> : public detail::bound_base<F> {
 public:
     using detail::bound_base<F>::bound_base;
-    R operator()(A... args) && noexcept(N) {
+    R operator()(A... args) && noexcept(detail::stays_noexcept<N, F&&, A...>) {
         return this->template call<R>(std::move(this->function_), std::forward<A>(args)...);
     }
 };
@@ -219,7 +224,7 @@ template <class F, class R, class... A, bool N>
 class Bound<F, R(A...) const && noexcept(N)> : public detail::bound_base<F> {
 public:
     using detail::bound_base<F>::bound_base;
-    R operator()(A... args) const&& noexcept(N) {
+    R operator()(A... args) const&& noexcept(detail::stays_noexcept<N, const F&&, A...>) {
         return this->template call<R>(std::move(this->function_), std::forward<A>(args)...);
     }
 };

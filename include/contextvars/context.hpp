@@ -329,8 +329,10 @@ public:
     [[nodiscard("with() changes nothing but the copy that it returns")]]
     Context with(Assignment<T>... assignments) const {
         Context changed(*this);
-        std::move(changed).run(
-            [&] { (assignments.variable.emplace(std::move(assignments.value)), ...); });
+        {
+            const detail::sole_entry entered(changed);
+            (assignments.variable.emplace(std::move(assignments.value)), ...);
+        }
         return changed;
     }
 

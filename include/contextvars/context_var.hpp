@@ -54,11 +54,16 @@ public:
     /// A variable whose get() returns `default_value` where the variable is missing. A default is
     /// not a binding: contexts know nothing of it.
     /// Throws: std::bad_alloc, and what moving a T throws. Cost: as above, and that of a T.
-    constexpr ContextVar(std::string_view name, T default_value, attributes attributes = {})
+    constexpr ContextVar(std::string_view name,
+                         std::conditional_t<std::is_class_v<T>, T&&, T> default_value,
+                         attributes attributes = {})
         : variable(name, detail::operations_with_operators<T>(), attributes),
           default_(std::in_place, std::move(default_value)) {}
-    template <detail::becomes<T> U>
-        requires(!std::same_as<std::remove_cvref_t<U>, attributes>)
+    // What a T of a class is made from, also another T: it is made where it stays, so a T may be
+    // constant-initialised that cannot be moved in a constant expression, or not at all.
+    template <class U>
+        requires(std::is_class_v<T> && std::is_convertible_v<U, T> &&
+                 !std::same_as<std::remove_cvref_t<U>, attributes>)
     constexpr ContextVar(std::string_view name, U&& default_value, attributes attributes = {})
         : variable(name, detail::operations_with_operators<T>(), attributes),
           default_(std::in_place, std::forward<U>(default_value)) {}
@@ -93,13 +98,22 @@ public:
 
     /// Returns: the value in the current context, else `otherwise`; the variable's own default is
     /// not asked. Throws: what copying a T throws. From: Python's ContextVar.get(default).
-    T get(T otherwise) const {
+    T get(T otherwise) const
+        requires std::is_move_constructible_v<T>
+    {
         static_assert(std::is_copy_constructible_v<T>,
                       "get(otherwise) returns a copy of the value; use try_get() for a T that "
                       "cannot be copied");
         if (const detail::cell* cell = detail::find(*detail::current_map(), key()))
             return *detail::value_in<T>(cell->value);
         return otherwise;
+    }
+    template <class U>
+        requires(!std::is_move_constructible_v<T> && std::is_convertible_v<U, T>)
+    T get(U&& otherwise) const {
+        if (const detail::cell* cell = detail::find(*detail::current_map(), key()))
+            return *detail::value_in<T>(cell->value);
+        return static_cast<T>(std::forward<U>(otherwise));
     }
     T get(detail::needs_a_static_cast_to<T> auto otherwise) const = delete;
 
@@ -131,9 +145,14 @@ public:
     /// Cost: a store where T is stored inline and the context's bindings are shared with no copy;
     /// one allocation for other types; else a copy of the map besides.
     /// From: Python's ContextVar.set().
-    Token<T> set(T value) const { return emplace(std::move(value)); }
-    template <detail::becomes<T> U>
-        requires(!std::is_move_constructible_v<T>)
+    Token<T> set(T value) const
+        requires std::is_move_constructible_v<T>
+    {
+        return emplace(std::move(value));
+    }
+    // One that cannot be moved is made where it stays.
+    template <class U>
+        requires(!std::is_move_constructible_v<T> && std::is_convertible_v<U, T>)
     Token<T> set(U&& value) const {
         return emplace(std::forward<U>(value));
     }
@@ -172,9 +191,13 @@ public:
 
     /// Sets, and returns a guard that resets. Throws: as set().
     /// From: Python 3.14's `with var.set(value):`.
-    Scope<T> scoped(T value) const { return Scope<T>(*this, std::move(value)); }
-    template <detail::becomes<T> U>
-        requires(!std::is_move_constructible_v<T>)
+    Scope<T> scoped(T value) const
+        requires std::is_move_constructible_v<T>
+    {
+        return Scope<T>(*this, std::move(value));
+    }
+    template <class U>
+        requires(!std::is_move_constructible_v<T> && std::is_convertible_v<U, T>)
     Scope<T> scoped(U&& value) const {
         return Scope<T>(*this, std::forward<U>(value));
     }

@@ -24,9 +24,10 @@ public:
     /// As variable.scoped(value).
     [[nodiscard("a guard without a name resets the variable at once")]]
     Scope(const ContextVar<T>& variable, std::type_identity_t<T> value)
+        requires std::is_move_constructible_v<T>
         : token_(variable.emplace(std::move(value))) {}
-    template <detail::becomes<T> U>
-        requires(!std::is_move_constructible_v<T>)
+    template <class U>
+        requires(!std::is_move_constructible_v<T> && std::is_convertible_v<U, T>)
     Scope(const ContextVar<T>& variable, U&& value)
         : token_(variable.emplace(std::forward<U>(value))) {}
     Scope(const ContextVar<T>& variable, detail::needs_a_static_cast_to<T> auto value) = delete;

@@ -42,12 +42,6 @@ concept needs_a_static_cast_to =
     (std::is_same_v<T, bool> &&
      (std::is_pointer_v<decltype(+std::declval<U&>())> || std::is_member_pointer_v<U>));
 
-/// What a T of a class is made from implicitly. It is made where it stays: so a T may be constant-
-/// initialised that cannot be moved in a constant expression, and need not be movable at all.
-template <class U, class T>
-concept becomes =
-    std::is_class_v<T> && !std::same_as<std::remove_cvref_t<U>, T> && std::is_convertible_v<U, T>;
-
 template <class T>
 concept text = std::same_as<T, std::string> || std::same_as<T, std::string_view> ||
                std::same_as<T, const char*> || std::same_as<T, char*>;

@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::size_t small = block_class(160);
 
-void* new_block(std::size_t block_class) { return ::operator new(32 * (block_class + 1)); }
+void* new_block(std::size_t block_class) { return contextvars::detail::need_memory(32 * (block_class + 1)); }
 
 void put(block_cache& cache, void* block) {
     if (!cache.put(block, small)) {
@@ -78,7 +78,7 @@ TEST(BlocksTest, that_a_thread_has_put_are_the_ones_it_takes) {
     const std::set<void*> taken = take_all(cache);
     EXPECT_EQ(taken, put_there);
     for (void* block : taken)
-        ::operator delete(block);
+        contextvars::detail::give_memory(block);
 }
 
 TEST(BlocksTest, that_are_more_than_two_chains_are_passed_on_to_whoever_has_none) {
@@ -91,7 +91,7 @@ TEST(BlocksTest, that_are_more_than_two_chains_are_passed_on_to_whoever_has_none
     taken.merge(take_all(gives));
     EXPECT_EQ(taken, put_there);
     for (void* block : taken)
-        ::operator delete(block);
+        contextvars::detail::give_memory(block);
 }
 
 TEST(BlocksTest, are_kept_up_to_a_bound) {
@@ -102,7 +102,7 @@ TEST(BlocksTest, are_kept_up_to_a_bound) {
     const std::set<void*> taken = take_all(cache);
     EXPECT_EQ(taken.size(), 34 * blocks_in_a_chain(small)) << "two chains, and 32 on their way";
     for (void* block : taken)
-        ::operator delete(block);
+        contextvars::detail::give_memory(block);
 }
 
 TEST(BlocksTest, are_given_back_when_their_thread_ends) {
@@ -142,5 +142,5 @@ TEST(BlocksTest, have_one_holder_however_many_threads_exchange_them) {
     running.clear();
     while (free_block* chain = exchange->take(small))
         while (chain != nullptr)
-            ::operator delete(std::exchange(chain, chain->next));
+            contextvars::detail::give_memory(std::exchange(chain, chain->next));
 }

@@ -128,20 +128,20 @@ inline void deallocate(void* memory) noexcept {
 
 // As in src/memory.hpp.
 namespace contextvars::inline v0::detail {
-CONTEXTVARS_EXPORT CONTEXTVARS_TESTS_REPLACED void* take_memory(std::size_t bytes) noexcept {
+CONTEXTVARS_TESTS_REPLACED CONTEXTVARS_EXPORT void* take_memory(std::size_t bytes) noexcept {
     ++contextvars_tests::allocations::own;
     void* const memory = contextvars_tests::detail::allocate(bytes);
     contextvars_tests::allocations::done();
     return memory;
 }
-CONTEXTVARS_EXPORT CONTEXTVARS_TESTS_REPLACED void*
+CONTEXTVARS_TESTS_REPLACED CONTEXTVARS_EXPORT void*
 take_aligned_memory(std::size_t bytes, std::size_t alignment) noexcept {
     ++contextvars_tests::allocations::own;
     void* const memory = contextvars_tests::detail::allocate(bytes, std::align_val_t{alignment});
     contextvars_tests::allocations::done();
     return memory;
 }
-CONTEXTVARS_EXPORT CONTEXTVARS_TESTS_REPLACED void give_memory(void* memory) noexcept {
+CONTEXTVARS_TESTS_REPLACED CONTEXTVARS_EXPORT void give_memory(void* memory) noexcept {
     contextvars_tests::detail::deallocate(memory);
 }
 } // namespace contextvars::inline v0::detail

@@ -75,13 +75,11 @@ void print_known_value(std::ostream& out, const void* value) {
     const T& printed = *static_cast<const T*>(value);
     if constexpr (std::is_enum_v<T>)
         out << +static_cast<std::underlying_type_t<T>>(printed);
-    else if constexpr (std::is_null_pointer_v<T>)
-        out << "nullptr";
-    else if constexpr (!std::is_pointer_v<T>)
+    else if constexpr (!std::is_pointer_v<T> && !std::is_null_pointer_v<T>)
         out << printed;
     else if (printed == nullptr) // which is no text, for a pointer to characters
         out << "nullptr";
-    else if constexpr (text<T>)
+    else if constexpr (std::is_null_pointer_v<T> || text<T>)
         out << printed;
     else if constexpr (std::is_function_v<std::remove_pointer_t<T>>)
         print_address(out, reinterpret_cast<const void*>(printed));
