@@ -23,7 +23,9 @@ namespace {
 
 constexpr std::size_t small = block_class(160);
 
-void* new_block(std::size_t block_class) { return contextvars::detail::need_memory(32 * (block_class + 1)); }
+void* new_block(std::size_t block_class) {
+    return contextvars::detail::need_memory(32 * (block_class + 1));
+}
 
 void put(block_cache& cache, void* block) {
     if (!cache.put(block, small)) {

@@ -10,6 +10,9 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -139,6 +142,24 @@ TEST_F(DiagnosticsTest, of_a_scope_name_the_variable_and_the_context_that_was_cu
     EXPECT_EQ(told[0].context, &other);
     EXPECT_FALSE(told[0].what.empty());
     EXPECT_NE(told[1].context, &other);
+}
+
+TEST_F(DiagnosticsDeathTest, left_out_lines_are_counted_by_the_process_that_left_them_out) {
+    EXPECT_EXIT(
+        {
+            cv::ContextVar<int> v{"noisy"};
+            for (int i = 0; i < 15; ++i) {
+                auto* scope = new auto(v.scoped(1));
+                isolated([&] { delete scope; });
+            }
+            const pid_t child = fork();
+            if (child == 0) {
+                std::exit(0);
+            }
+            waitpid(child, nullptr, 0);
+            std::exit(0);
+        },
+        testing::ExitedWithCode(0), "counted\ncontextvars: 5 more like these were left out\n$");
 }
 
 TEST_F(DiagnosticsTest, let_the_hook_use_the_library) {

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <any>
+#include <atomic>
 #include <chrono>
 #include <concepts>
 #include <cstdint>
@@ -17,6 +18,7 @@
 #include <optional>
 #include <ostream>
 #include <sstream>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -294,4 +296,84 @@ TEST_F(TypesTest, know_the_names_that_are_of_one_file) {
              "5PairsINS_3L2XES0_T_E",
          })
         EXPECT_FALSE(is_named_in_one_file(name)) << name;
+}
+
+namespace {
+
+struct CopyOnly {
+    int x[4];
+    CopyOnly(int i) : x{i} {}
+    CopyOnly(const CopyOnly&) = default;
+    CopyOnly(CopyOnly&&) = delete;
+};
+struct CopiesLvalues {
+    CopiesLvalues() = default;
+    CopiesLvalues(CopiesLvalues&) {}
+    int x[4] = {};
+};
+struct ConstantCopy {
+    int x[4];
+    constexpr ConstantCopy(int i) : x{i} {}
+    constexpr ConstantCopy(const ConstantCopy&) = default;
+    ConstantCopy(ConstantCopy&& other) : x{other.x[0]} {}
+};
+inline constexpr ConstantCopy constant_copy{5};
+constinit contextvars::ContextVar<ConstantCopy> constant_default{"v", constant_copy};
+constinit contextvars::ContextVar<std::string_view> view_default{"v", "default"};
+
+struct Immovable {
+    Immovable(int i) : x(i) {}
+    Immovable(const Immovable&) = delete;
+    int x;
+};
+int value_of(Immovable immovable) { return immovable.x; }
+
+} // namespace
+
+TEST_F(TypesTest, that_cannot_be_moved_are_set_by_copy_or_made_in_place) {
+    const CopyOnly one(1);
+    const contextvars::ContextVar<CopyOnly> v{"v", one};
+    EXPECT_EQ(v.get().x[0], 1);
+    v.set(CopyOnly(2).x[0]);
+    EXPECT_EQ(v.get().x[0], 2);
+    v.set(one);
+    EXPECT_EQ(v.get(CopyOnly(3).x[0]).x[0], 1);
+    {
+        const auto scope = v.scoped(4);
+        EXPECT_EQ(v.get().x[0], 4);
+        const contextvars::Scope<CopyOnly> inner(v, one);
+        EXPECT_EQ(v.get().x[0], 1);
+    }
+    CopiesLvalues lvalue;
+    const contextvars::ContextVar<CopiesLvalues> w{"w"};
+    w.set(lvalue);
+    EXPECT_NE(w.try_get(), nullptr);
+    const contextvars::ContextVar<std::atomic<int>> a{"a", 5};
+    a.set(6);
+    EXPECT_EQ(a.get().load(), 6);
+    EXPECT_EQ(constant_default.get().x[0], 5);
+    EXPECT_EQ(view_default.get(), "default");
+}
+
+TEST_F(TypesTest, of_parameters_that_cannot_be_moved_are_made_in_place_by_a_bound_call) {
+    EXPECT_EQ(contextvars::bind_context(value_of)(7), 7);
+    EXPECT_EQ(contextvars::bind_context([](Immovable immovable) { return immovable.x; })(8), 8);
+}
+
+TEST_F(TypesTest, of_parameters_whose_copy_may_throw_make_a_bound_call_that_may_throw) {
+    struct throws_when_copied {
+        throws_when_copied() = default;
+        throws_when_copied(const throws_when_copied& other) : copies(other.copies + 1) {
+            if (copies == 2)
+                throw std::runtime_error("the second copy");
+        }
+        int copies = 0;
+    };
+    const auto bound = contextvars::bind_context([](throws_when_copied) noexcept {});
+    static_assert(!noexcept(bound(throws_when_copied())));
+    const throws_when_copied argument;
+    EXPECT_THROW(bound(argument), std::runtime_error);
+    const auto other = contextvars::bind_context([](int) noexcept {});
+    static_assert(noexcept(other(1)));
+    other(1);
 }

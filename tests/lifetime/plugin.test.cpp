@@ -31,6 +31,8 @@ void wait_for_a_thread_that_binds() {
     std::thread([] {
         static cv::ContextVar<std::string> first{"bound for the first time"};
         first.set("while a module is being loaded");
+        static cv::ContextVar<int> number{"a number"}; // whose type's name lies in the C++ library
+        number.set(1);
     }).join();
 }
 

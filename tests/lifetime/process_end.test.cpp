@@ -20,10 +20,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <iterator>
 #include <latch>
 #include <memory>
 #include <optional>
-#include <semaphore>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <utility>
@@ -79,6 +80,37 @@ void inside_a_static_guard(const end& now) {
     static cv::Entered entered(root);
     cv::Context inner;
     inner.run(now);
+}
+void inside_a_guard_that_a_static_owns(const end& now) {
+    static cv::Context below;
+    static std::unique_ptr<cv::Entered> guard; // ends first, and is freed
+    guard = std::make_unique<cv::Entered>(below);
+    cv::Context above;
+    above.run(now);
+}
+/// The other thread leaves the context after it was destroyed, and before the process is gone.
+void while_another_thread_is_inside_a_static(const end& now) {
+    static std::latch entered(1);
+    static std::latch destroyed(1);
+    static std::latch left(1);
+    struct waits_at_the_end {
+        ~waits_at_the_end() { left.wait(); }
+    };
+    struct signals_at_the_end {
+        ~signals_at_the_end() { destroyed.count_down(); }
+    };
+    static const waits_at_the_end last;
+    static const signals_at_the_end second;
+    static cv::Context context;
+    std::thread([] {
+        context.run([] {
+            entered.count_down();
+            destroyed.wait();
+        });
+        left.count_down();
+    }).detach();
+    entered.wait();
+    now();
 }
 void in_run_of_one_that_a_static_owns(const end& now) {
     static const auto root = std::make_unique<cv::Context>();
@@ -154,6 +186,7 @@ constexpr place places[] = {
     {"static_guard_of_context_destroyed_first",
      in_a_static_guard_of_a_context_that_is_destroyed_first},
     {"inside_static_guard", inside_a_static_guard},
+    {"inside_owned_guard", inside_a_guard_that_a_static_owns},
     {"owned", in_run_of_one_that_a_static_owns},
     {"vector", in_run_of_one_in_a_static_vector},
     {"copied", in_run_of_a_static_that_was_copied_meanwhile},
@@ -218,7 +251,10 @@ int end_in_a_child_of(const place& place, const std::string& how) {
 
 /// The process that a case is.
 int be(const std::string& place_name, const std::string& how) {
-    for (const place& place : places) {
+    constexpr place other_inside{"other_inside", while_another_thread_is_inside_a_static};
+    std::vector<place> all(std::begin(places), std::end(places));
+    all.push_back(other_inside); // for this thread's end only
+    for (const place& place : all) {
         if (place_name != place.name)
             continue;
         if (how.starts_with("worker_"))
@@ -276,6 +312,14 @@ protected:
 } // namespace
 
 TEST_P(ProcessEndTest, by_exit_is_no_misuse) { expect_an_ordinary_end("exit"); }
+TEST(ProcessEndsTest, while_another_thread_is_inside_a_static_context_is_no_misuse) {
+    for (const char* how : {"exit", "quick_exit", "return"}) {
+        const outcome ended = run_case("other_inside", how);
+        EXPECT_EQ(ended.code, 3) << how;
+        EXPECT_EQ(ended.errors, "") << how;
+    }
+}
+
 TEST_P(ProcessEndTest, by_quick_exit_is_no_misuse) { expect_an_ordinary_end("quick_exit"); }
 TEST_P(ProcessEndTest, by_a_return_from_main_is_no_misuse) { expect_an_ordinary_end("return"); }
 TEST_P(ProcessEndTest, by_exit_on_another_thread_is_no_misuse) {
@@ -347,6 +391,25 @@ TEST_F(DestroyedContextDeathTest, is_reported_when_it_is_left_by_run) {
             });
         },
         std::string("inside\ncontextvars: ") + destroyed);
+}
+
+TEST(DestroyedContextTest, is_named_by_its_own_address_as_long_as_it_is_entered) {
+    std::string message;
+    std::ostringstream address;
+    std::thread([&] {
+        static cv::ContextVar<int> number{"number"};
+        auto token = number.set(1);
+        auto context = std::make_unique<cv::Context>();
+        address << context.get();
+        static_cast<void>(new cv::Entered(*context));
+        context.reset();
+        try {
+            number.reset(token);
+        } catch (const cv::ValueError& error) {
+            message = error.what();
+        }
+    }).join();
+    EXPECT_NE(message.find("<Context at " + address.str() + ">"), std::string::npos) << message;
 }
 
 TEST_F(DestroyedContextDeathTest, is_reported_when_it_is_left_by_run_of_an_rvalue) {
