@@ -352,7 +352,8 @@ public:
 
     /// Whether both bind the same variables to equal values: identical, or equal by == where
     /// enable_equality<T>. Throws: std::bad_alloc, and what == of a value does. Cost: O(n log n) for n
-    /// bindings, also of contexts within contexts. From: Python's Context.__eq__.
+    /// bindings, also of contexts that are values; one inside another value is compared by that value's
+    /// ==. From: Python's Context.__eq__.
     CONTEXTVARS_EXPORT friend bool operator==(const Context& a, const Context& b);
 
     /// `<Context at 0x… {user='…', …}>`; a context that is a value of another one, or in such a value:
