@@ -5,6 +5,9 @@
 //                                    a twentieth of them
 //     CONTEXTVARS_SEED               repeats a run; every run prints its seed
 #include <contextvars/contextvars.hpp>
+#include <contextvars/ext/flow.hpp>
+
+#include "../../src/validate.hpp"
 
 #include "support/environment.hpp"
 #include "support/isolated.hpp"
@@ -36,7 +39,7 @@ struct Thrown {};
 
 class Walk {
 public:
-    /// trivial: of values without destructors, whose nodes are borrowed.
+    /// trivial: of values without destructors.
     Walk(unsigned seed, int variables, long operations, bool trivial = false)
         : random_(seed), left_(operations), slots_(8), trivial_(trivial) {
         for (int i = 0; i < variables; ++i) {
@@ -69,6 +72,10 @@ private:
         ModelContext model;
     };
 
+    static std::string broken(const cv::detail::map& map) {
+        const char* const invariant = cv::detail::broken_invariant(map);
+        return invariant != nullptr ? invariant : "";
+    }
     static std::string name(int number) { return "v" + std::to_string(number); }
     int pick(std::size_t n) {
         return static_cast<int>(std::uniform_int_distribution<std::size_t>(0, n - 1)(random_));
@@ -85,6 +92,7 @@ private:
 
     void step(ModelContext& now, int depth) {
         --left_;
+        ASSERT_EQ(broken(*cv::detail::current_map()), "");
         // clang-format off
         switch (pick(24)) {
         case 0: case 1: case 2: case 3: set(now); break;
@@ -328,6 +336,7 @@ private:
     }
 
     void verify(const cv::Context& real, const ModelContext& model) {
+        ASSERT_EQ(broken(*cv::ext::snapshot(real).get()), "");
         ASSERT_EQ(real.size(), model.bindings.size());
         ASSERT_EQ(real.empty(), model.bindings.empty());
         for (const auto& v : variables_) {
