@@ -445,7 +445,7 @@ snapshot flow::copy_reserved() const noexcept {
 }
 
 detail::map* flow::reads_instead_of(detail::map* other) const noexcept {
-    return map_.get() == other ? other : copy().take();
+    return map_.get() == other ? other : detail::capture_of_own(map_.get());
 }
 
 void suspension::suspend_reserved(flow& flow, detail::map* last) noexcept {

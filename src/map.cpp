@@ -156,7 +156,8 @@ namespace {
     if (!is_one_block(*from) || from == empty_map() ||
         (state_slot == nullptr && try_this_thread() == nullptr))
         return share(from);
-    if (!has_edition(*from)) [[unlikely]]
+    // Only the current map is this thread's to write to: what is bound, say, several may capture at once.
+    if (!has_edition(*from) && from == current_map()) [[unlikely]]
         give_edition(*from);
     // A larger map is shared once, and copied if it is captured again: then it is captured in a row, and
     // threads that do so do not meet in one count of references.
@@ -187,6 +188,12 @@ namespace {
 }
 
 } // namespace
+
+map* capture_of_own(map* from) noexcept {
+    if (!has_edition(*from))
+        give_edition(*from);
+    return capture_bindings(from);
+}
 
 map* capture_bindings(map* from) noexcept {
     thread_state* const state = state_slot;

@@ -20,6 +20,8 @@ struct thread_state;
 /// Takes a reference. Never fails.
 map* share(map* map) noexcept;
 
+/// As capture_bindings, of a map that only the caller can reach.
+map* capture_of_own(map* from) noexcept;
 /// Frees what `state` keeps for the next capture.
 void release_clean_map(thread_state& state) noexcept;
 

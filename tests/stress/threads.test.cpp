@@ -2,6 +2,7 @@
 //
 // Many threads on the same contexts, values, tokens and bound callables.
 #include <contextvars/contextvars.hpp>
+#include <contextvars/ext/flow.hpp>
 
 #include "support/counted.hpp"
 #include "support/isolated.hpp"
@@ -59,6 +60,32 @@ struct Together {
 };
 
 } // namespace
+
+TEST_F(StressTest, what_was_captured_of_a_context_that_is_gone_is_called_by_all_at_once) {
+    // Nobody shares the map with what is bound, and it has not been captured before.
+    for (int round = 0; round < 20; ++round) {
+        cv::ContextVar<int> v{"v"};
+        cv::ContextVar<int> w{"w"};
+        auto context = std::make_unique<cv::Context>();
+        context->run([&] { v.set(round); });
+        const auto bound = cv::bind_context(*context, [&] {
+            const bool right = v.get() == round && w.try_get() == nullptr;
+            w.set(1);
+            return right;
+        });
+        const cv::ext::snapshot snapshot(*context);
+        context.reset();
+        at_once([&](int) {
+            long failures = 0;
+            for (int i = 0; i < 100; ++i) {
+                failures += bound() ? 0 : 1;
+                const cv::ext::copy_scope scope(snapshot);
+                failures += v.get() == round ? 0 : 1;
+            }
+            tally(100, failures);
+        });
+    }
+}
 
 TEST_F(StressTest, one_bound_callable_is_called_by_all_at_once) {
     cv::ContextVar<int> number{"number"};
