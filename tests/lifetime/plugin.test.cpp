@@ -40,7 +40,7 @@ namespace {
 
 class Plugin {
 public:
-    explicit Plugin(const char* path) : path_(path), handle_(dlopen(path, RTLD_NOW | RTLD_LOCAL)) {
+    explicit Plugin(const char* path) : handle_(dlopen(path, RTLD_NOW | RTLD_LOCAL)) {
         EXPECT_NE(handle_, nullptr) << dlerror();
     }
     Plugin(const Plugin&) = delete;
@@ -66,7 +66,6 @@ public:
     }
 
 private:
-    const char* path_;
     void* handle_;
 };
 
