@@ -42,8 +42,8 @@ struct own_memory {
     own_memory(const own_memory<U>&) noexcept {}
 
     T* allocate(std::size_t n) {
-        constexpr std::size_t bytes = sizeof(T); // T may be a pointer, for a table of buckets
-        return static_cast<T*>(need_memory(n * bytes));
+        // A table of buckets is one of pointers. NOLINTNEXTLINE(bugprone-sizeof-expression)
+        return static_cast<T*>(need_memory(n * sizeof(T)));
     }
     void deallocate(T* memory, std::size_t) noexcept { give_memory(memory); }
 

@@ -69,22 +69,28 @@ void print_value_by_operator(std::ostream& out, const void* value) {
     out << *static_cast<const T*>(value);
 }
 
+template <class T>
+void print_pointer(std::ostream& out, T pointer) {
+    if constexpr (text<T>)
+        out << pointer;
+    else if constexpr (std::is_function_v<std::remove_pointer_t<T>>)
+        print_address(out, reinterpret_cast<const void*>(pointer));
+    else
+        print_address(out, const_cast<const void*>(static_cast<const volatile void*>(pointer)));
+}
+
 /// Of a type that satisfies known_printing.
 template <class T>
 void print_known_value(std::ostream& out, const void* value) {
     const T& printed = *static_cast<const T*>(value);
     if constexpr (std::is_enum_v<T>)
         out << +static_cast<std::underlying_type_t<T>>(printed);
-    else if constexpr (!std::is_pointer_v<T> && !std::is_null_pointer_v<T>)
+    else if constexpr (!std::is_pointer_v<T>)
         out << printed;
     else if (printed == nullptr) // which is no text, for a pointer to characters
         out << "nullptr";
-    else if constexpr (std::is_null_pointer_v<T> || text<T>)
-        out << printed;
-    else if constexpr (std::is_function_v<std::remove_pointer_t<T>>)
-        print_address(out, reinterpret_cast<const void*>(printed));
     else
-        print_address(out, const_cast<const void*>(static_cast<const volatile void*>(printed)));
+        print_pointer(out, printed);
 }
 
 /// The same in every file: so of `equal` and `print` it has only what every file knows.
