@@ -90,7 +90,7 @@ void print_known_value(std::ostream& out, const void* value) {
     else if (printed == nullptr) // which is no text, for a pointer to characters
         out << "nullptr";
     else
-        print_pointer(out, printed);
+        detail::print_pointer(out, printed); // qualified, so that no argument is looked into
 }
 
 /// The same in every file: so of `equal` and `print` it has only what every file knows.
