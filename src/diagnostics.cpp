@@ -18,7 +18,6 @@
 #include <cinttypes>
 #include <cstdio>
 #include <exception>
-#include <mutex>
 #include <utility>
 
 namespace contextvars::inline v0 {

@@ -6,11 +6,9 @@
 // them: blocks that are counted atomically and come from the thread's free lists, and values in nodes.
 #include "map.hpp"
 
-#include "locks.hpp"
 #include "thread_state.hpp"
 
 #include <memory>
-#include <mutex>
 #include <new>
 #include <utility>
 
@@ -146,10 +144,6 @@ void give_edition(map& map) noexcept {
     if (is_one_block(map) && unshared(map) && !is_published(map) && try_this_thread() != nullptr)
         map.writer = new_identity() | edition_bits;
 }
-
-} // namespace
-
-namespace {
 
 // Apart, so that a capture which finds a clean map saves no registers.
 [[gnu::noinline]] map* capture_anew(map* from) noexcept {

@@ -34,7 +34,6 @@ bool put_operator(std::atomic<Function>& place, Function function, bool own) noe
 #include <link.h>
 
 #include <functional>
-#include <mutex>
 #include <new>
 #include <unordered_set>
 

@@ -29,7 +29,6 @@
 #include <cstring>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -263,7 +262,7 @@ struct registry {
 
     static void retire(key_type key) noexcept {
         const holding guard(registry_lock);
-        const std::uint32_t id = static_cast<std::uint32_t>(key >> 4) & 0xFFFFF;
+        const std::uint32_t id = id_of(key);
         entry_of_id& entry = ids[id];
         entry.key.store(no_key, std::memory_order_release);
         entry.variable.store(nullptr, std::memory_order_release);

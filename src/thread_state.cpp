@@ -20,7 +20,6 @@
 #include <pthread.h>
 
 #include <atomic>
-#include <mutex>
 #include <new>
 #include <utility>
 

@@ -30,8 +30,6 @@ struct allocations {
     static inline thread_local bool failed = false;
     static inline thread_local void (*after_each)() =
         nullptr; ///< called after new and after delete
-    static inline thread_local long own =
-        0; ///< of the total, those by which the library took its own
 
     static void done() {
         if (after_each != nullptr) {
@@ -129,14 +127,12 @@ inline void deallocate(void* memory) noexcept {
 // As in src/memory.hpp.
 namespace contextvars::inline v0::detail {
 CONTEXTVARS_TESTS_REPLACED CONTEXTVARS_EXPORT void* take_memory(std::size_t bytes) noexcept {
-    ++contextvars_tests::allocations::own;
     void* const memory = contextvars_tests::detail::allocate(bytes);
     contextvars_tests::allocations::done();
     return memory;
 }
 CONTEXTVARS_TESTS_REPLACED CONTEXTVARS_EXPORT void*
 take_aligned_memory(std::size_t bytes, std::size_t alignment) noexcept {
-    ++contextvars_tests::allocations::own;
     void* const memory = contextvars_tests::detail::allocate(bytes, std::align_val_t{alignment});
     contextvars_tests::allocations::done();
     return memory;
