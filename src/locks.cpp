@@ -13,7 +13,6 @@
 namespace contextvars::inline v0::detail {
 
 constinit std::mutex registry_lock;
-constinit std::mutex modules_lock;
 constinit std::mutex end_key_lock;
 constinit std::mutex diagnostics_lock;
 constinit context_lock::spin_lock context_lock::locks[count];
@@ -56,7 +55,6 @@ namespace {
 
 void before_fork() {
     registry_lock.lock();
-    modules_lock.lock();
     end_key_lock.lock();
     diagnostics_lock.lock();
     context_lock::take_all();
@@ -68,7 +66,6 @@ void after_fork() {
     context_lock::give_all();
     diagnostics_lock.unlock();
     end_key_lock.unlock();
-    modules_lock.unlock();
     registry_lock.unlock();
 }
 

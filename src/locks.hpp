@@ -21,9 +21,8 @@ class Context;
 
 namespace detail {
 
-extern constinit std::mutex registry_lock;    ///< of the names and ids of variables
-extern constinit std::mutex modules_lock;     ///< of the modules that stay loaded
-extern constinit std::mutex end_key_lock;     ///< of the making of the key that ends threads
+extern constinit std::mutex registry_lock; ///< of names, ids of variables, modules that stay loaded
+extern constinit std::mutex end_key_lock;  ///< of the making of the key that ends threads
 extern constinit std::mutex diagnostics_lock; ///< of the lines on standard error
 
 /// Whether this thread forks, and has every lock. Handlers of fork() that the program has registered run

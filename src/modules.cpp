@@ -50,7 +50,7 @@ namespace contextvars::inline v0::detail {
 namespace {
 
 using module_set = std::unordered_set<const link_map*, std::hash<const link_map*>, std::equal_to<>,
-                                      own_memory<const link_map*>>;
+                                      permanent_memory<const link_map*>>;
 // Never destroyed: what is in it stays loaded.
 constinit module_set* kept = nullptr;
 
@@ -72,16 +72,14 @@ link_map* module_of(const void* address) noexcept {
 }
 
 bool is_kept(const link_map* module) noexcept {
-    const holding guard(modules_lock);
+    const holding guard(registry_lock);
     return kept != nullptr && kept->contains(module);
 }
 
 /// Throws: std::bad_alloc.
 void remember(const link_map* module) {
-    const holding guard(modules_lock);
-    if (kept == nullptr)
-        kept = ::new (need_memory(sizeof(module_set))) module_set;
-    kept->insert(module);
+    const holding guard(registry_lock);
+    permanent(kept).insert(module);
 }
 
 template <class Function>

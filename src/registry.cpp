@@ -28,7 +28,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
-#include <memory>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -68,7 +67,7 @@ public:
 
 private:
     static T* new_chunk() {
-        auto* const chunk = static_cast<T*>(need_memory(chunk_size * sizeof(T)));
+        auto* const chunk = static_cast<T*>(need_permanent_memory(chunk_size * sizeof(T)));
         std::uninitialized_value_construct_n(chunk, chunk_size);
         return chunk;
     }
@@ -109,10 +108,10 @@ struct descriptor_hash {
 
 using descriptor_indices =
     std::unordered_map<descriptor, std::uint32_t, descriptor_hash, std::equal_to<>,
-                       own_memory<std::pair<const descriptor, std::uint32_t>>>;
+                       permanent_memory<std::pair<const descriptor, std::uint32_t>>>;
 
 using name_set = std::unordered_set<std::string_view, std::hash<std::string_view>, std::equal_to<>,
-                                    own_memory<std::string_view>>;
+                                    permanent_memory<std::string_view>>;
 
 // All of this is constant-initialised and never destroyed: variables are bound before main and
 // destroyed after it.
@@ -134,28 +133,18 @@ std::uint32_t descriptor_of(key_type key) noexcept {
     return static_cast<std::uint32_t>(key >> 24) & 0xFFFFF;
 }
 
-template <class T>
-T& made(T*& object) {
-    if (object == nullptr)
-        object = ::new (need_memory(sizeof(T))) T;
-    return *object;
-}
-
 /// Returns: the same name, which stays for ever.
 const std::string_view& keep(std::string_view name) {
-    name_set& kept = made(names);
+    name_set& kept = permanent(names);
     if (const auto found = kept.find(name); found != kept.end())
         return *found;
-    std::unique_ptr<char, void (*)(void*) noexcept> characters(
-        static_cast<char*>(need_memory(name.size() + 1)), give_memory);
-    std::memcpy(characters.get(), name.data(), name.size());
-    const auto& inserted = *kept.emplace(characters.get(), name.size()).first;
-    characters.release(); // NOLINT(bugprone-unused-return-value): the set has them now
-    return inserted;
+    auto* const characters = static_cast<char*>(need_permanent_memory(name.size() + 1));
+    std::memcpy(characters, name.data(), name.size());
+    return *kept.emplace(characters, name.size()).first;
 }
 
 std::uint32_t intern(std::string_view name, const type_operations& operations, attributes said) {
-    descriptor_indices& known = made(indices);
+    descriptor_indices& known = permanent(indices);
     if (const auto found = known.find({name, &operations, said}); found != known.end())
         return found->second;
     // A program that makes up a million names loses those of further variables once they are gone;

@@ -140,6 +140,11 @@ take_aligned_memory(std::size_t bytes, std::size_t alignment) noexcept {
 CONTEXTVARS_TESTS_REPLACED CONTEXTVARS_EXPORT void give_memory(void* memory) noexcept {
     contextvars_tests::detail::deallocate(memory);
 }
+// Without after_each: it is called under a lock.
+CONTEXTVARS_TESTS_REPLACED CONTEXTVARS_EXPORT void*
+take_permanent_memory(std::size_t bytes) noexcept {
+    return contextvars_tests::detail::allocate(bytes);
+}
 } // namespace contextvars::inline v0::detail
 
 CONTEXTVARS_TESTS_REPLACED void* operator new(std::size_t size) {
