@@ -4,17 +4,23 @@
 // times its logarithm.
 //
 // Contexts that are values of contexts are not compared by a call in a call, which would need a stack as
-// deep as they are nested, but wait in a list for their turn. Two maps are compared once, however often
-// they meet: a context that binds two copies of another, which binds two of a third, and so on, has few
-// maps but many paths to them.
+// deep as they are nested, but wait in a list for their turn. Contexts inside other values (a vector of
+// them, say) are compared by those values' ==, which wants its answer at once: they are calls in a call, so
+// their depth has a limit, as recursion has in Python.
+// Two maps are compared once, however often they meet: a context that binds two copies of another, which
+// binds two of a third, and so on, has few maps but many paths to them.
 #include "map.hpp"
 #include "registry.hpp"
+#include "thread_state.hpp"
 
 #include <contextvars/context.hpp>
+#include <contextvars/errors.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
-#include <set>
+#include <map>
+#include <string>
 #include <typeinfo>
 #include <utility>
 #include <vector>
@@ -50,34 +56,124 @@ private:
     std::vector<const cell*> dead_;
 };
 
+/// Of two contexts, with all that it leads to. A thread has one at a time: == of a value may compare
+/// contexts in it, which then asks this one.
 class comparison {
 public:
-    comparison(pinned_map a, pinned_map b) { add(std::move(a), std::move(b)); }
-
-    bool holds() {
-        while (!waiting_.empty()) {
-            const auto [a, b] = std::move(waiting_.back());
-            waiting_.pop_back();
-            if (!are_equal(*a.get(), *b.get()))
-                return false;
+    /// Throws: RuntimeError if there are too many on the stack; and as operator==.
+    bool holds(pinned_map a, pinned_map b) {
+        if (a.get() == b.get())
+            return true;
+        const auto root = pair_of(std::move(a), std::move(b));
+        switch (root->second.answer) {
+        case verdict::equal:
+        case verdict::going_on: // what differs is found there
+            return true;
+        case verdict::unequal:
+            return false;
+        case verdict::unknown:
+        case verdict::waiting: // its turn may come too late for the one that asks
+            break;
         }
-        return true;
+        level one_more(depth_);
+        evaluation going_on;
+        going_on.add(root);
+        const bool equal = going_on.all_hold(
+            [&](const pair& pair) { return are_equal(*pair.a.get(), *pair.b.get(), going_on); });
+        if (!equal)
+            root->second.answer = verdict::unequal;
+        return equal;
     }
 
 private:
-    void add(pinned_map a, pinned_map b) {
-        if (a.get() != b.get())
-            waiting_.emplace_back(std::move(a), std::move(b));
+    enum class verdict {
+        unknown,
+        waiting,  ///< in the list of an evaluation
+        going_on, ///< what it leads to is
+        equal,
+        unequal,
+    };
+    struct pair {
+        pinned_map a, b; // so no other map comes to their addresses
+        verdict answer = verdict::unknown;
+    };
+    // The addresses of the maps.
+    using pairs = std::map<std::pair<const map*, const map*>, pair>;
+
+    /// Of one pair, and of those that must be equal for it to be.
+    class evaluation {
+    public:
+        evaluation() = default;
+        evaluation(const evaluation&) = delete;
+        evaluation& operator=(const evaluation&) = delete;
+        ~evaluation() {
+            // Not all are equal: then it is not known of those that some other of these waited for.
+            for (const auto one : list_)
+                if (one->second.answer == verdict::waiting ||
+                    one->second.answer == verdict::going_on)
+                    one->second.answer = verdict::unknown;
+        }
+
+        void add(pairs::iterator one) {
+            list_.push_back(one);
+            one->second.answer = verdict::waiting;
+        }
+
+        template <class Holds>
+        bool all_hold(const Holds& holds) {
+            for (std::size_t i = 0; i != list_.size(); ++i) {
+                pair& one = list_[i]->second;
+                // It may have been asked for meanwhile.
+                if (one.answer == verdict::unequal)
+                    return false;
+                if (one.answer == verdict::equal)
+                    continue;
+                one.answer = verdict::going_on;
+                if (!holds(one))
+                    return false;
+            }
+            for (const auto one : list_)
+                one->second.answer = verdict::equal;
+            return true;
+        }
+
+    private:
+        std::vector<pairs::iterator> list_;
+    };
+
+    class level {
+    public:
+        explicit level(int& depth) : depth_(depth) {
+            if (depth == deepest)
+                throw RuntimeError(
+                    "contexts in values of contexts, which == of these values compares, "
+                    "are nested more than " +
+                    std::to_string(deepest) +
+                    " deep; bind a Context itself, which may be nested as deep as memory "
+                    "allows");
+            ++depth_;
+        }
+        level(const level&) = delete;
+        level& operator=(const level&) = delete;
+        ~level() { --depth_; }
+
+    private:
+        int& depth_;
+    };
+
+    pairs::iterator pair_of(pinned_map a, pinned_map b) {
+        const std::pair addresses(a.get(), b.get());
+        return pairs_.try_emplace(addresses, std::move(a), std::move(b)).first;
     }
 
-    bool are_equal(const map& a, const map& b) {
+    bool are_equal(const map& a, const map& b, evaluation& going_on) {
         if (a.size != b.size)
             return false;
         const bindings_by_key of_b(b);
         const auto visit = [&](const cell& in_a) {
             const cell* const in_b = of_b.find(in_a.key);
             return in_b != nullptr &&
-                   are_equal(operations_of_key(in_a.key), in_a.value, in_b->value);
+                   are_equal(operations_of_key(in_a.key), in_a.value, in_b->value, going_on);
         };
         return for_each(
             a,
@@ -88,7 +184,8 @@ private:
     }
 
     /// Says true of contexts, which will be compared later.
-    bool are_equal(const type_operations& operations, const word& a, const word& b) {
+    bool are_equal(const type_operations& operations, const word& a, const word& b,
+                   evaluation& going_on) {
         const void* const value_a = value_in(a, operations);
         const void* const value_b = value_in(b, operations);
         // Identical: one node, or for values that have no place of their own, the same bits.
@@ -98,17 +195,39 @@ private:
         if (*operations.type == typeid(Context)) {
             pinned_map inner_a(*static_cast<const Context*>(value_a));
             pinned_map inner_b(*static_cast<const Context*>(value_b));
-            // They stay alive, and at their addresses, as long as the maps that this began with.
-            if (met_.emplace(inner_a.get(), inner_b.get()).second)
-                add(std::move(inner_a), std::move(inner_b));
-            return true;
+            if (inner_a.get() == inner_b.get())
+                return true;
+            const auto inner = pair_of(std::move(inner_a), std::move(inner_b));
+            if (inner->second.answer == verdict::unknown)
+                going_on.add(inner);
+            return inner->second.answer != verdict::unequal;
         }
         const auto equal = operations.equal.load(std::memory_order_relaxed);
         return equal != nullptr && equal(value_a, value_b);
     }
 
-    std::vector<std::pair<pinned_map, pinned_map>> waiting_;
-    std::set<std::pair<const map*, const map*>> met_;
+    static constexpr int deepest = 100;
+
+    pairs pairs_;
+    int depth_ = 0;
+};
+
+/// While one lives, its thread's comparison is the one that is given.
+class comparing_now {
+public:
+    comparing_now(thread_state* state, comparison& comparison) noexcept : state_(state) {
+        if (state_ != nullptr)
+            state_->comparing = &comparison;
+    }
+    comparing_now(const comparing_now&) = delete;
+    comparing_now& operator=(const comparing_now&) = delete;
+    ~comparing_now() {
+        if (state_ != nullptr)
+            state_->comparing = nullptr;
+    }
+
+private:
+    thread_state* const state_; // nullptr without memory for one
 };
 
 } // namespace
@@ -116,7 +235,15 @@ private:
 } // namespace detail
 
 bool operator==(const Context& a, const Context& b) {
-    return detail::comparison(detail::pinned_map(a), detail::pinned_map(b)).holds();
+    detail::pinned_map of_a(a);
+    detail::pinned_map of_b(b);
+    detail::thread_state* const state = detail::try_this_thread();
+    if (state != nullptr && state->comparing != nullptr)
+        return static_cast<detail::comparison*>(state->comparing)
+            ->holds(std::move(of_a), std::move(of_b));
+    detail::comparison comparison;
+    const detail::comparing_now now(state, comparison);
+    return comparison.holds(std::move(of_a), std::move(of_b));
 }
 
 } // namespace contextvars::inline v0

@@ -26,7 +26,9 @@ struct thread_state {
     void* waiting = nullptr;        ///< values to destroy after these (see src/map.cpp)
     map* clean = empty_map();       ///< a clone that nothing was set in (see src/map.cpp)
     bool prints_value = false;      ///< see src/print.hpp
-    identity_type last_shared = 0;  ///< edition of what was captured last, and shared
+    void* comparing =
+        nullptr; ///< the comparison of contexts that is going on (see src/compare.cpp)
+    identity_type last_shared = 0; ///< edition of what was captured last, and shared
 };
 
 /// nullptr until the thread first needs it.

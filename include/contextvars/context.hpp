@@ -351,9 +351,9 @@ public:
     std::default_sentinel_t end() const noexcept { return {}; }
 
     /// Whether both bind the same variables to equal values: identical, or equal by == where
-    /// enable_equality<T>. Throws: std::bad_alloc, and what == of a value does. Cost: O(n log n) for n
-    /// bindings, also of contexts that are values; one inside another value is compared by that value's
-    /// ==. From: Python's Context.__eq__.
+    /// enable_equality<T>. Throws: std::bad_alloc, and what == of a value does; RuntimeError if contexts
+    /// inside other values, which are compared by those values' ==, are nested more than 100 deep. Cost:
+    /// O(n log n) for n bindings, those of all contexts within included. From: Python's Context.__eq__.
     CONTEXTVARS_EXPORT friend bool operator==(const Context& a, const Context& b);
 
     /// `<Context at 0x… {user='…', …}>`; a context that is a value of another one, or in such a value:

@@ -14,6 +14,7 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace cv = contextvars;
 using NestedContextsTest = contextvars_tests::Isolated;
@@ -131,6 +132,93 @@ TEST_F(NestedContextsTest, are_compared_once_however_many_ways_lead_to_them) {
     };
     EXPECT_TRUE(make(1) == make(1));
     EXPECT_FALSE(make(1) == make(2));
+}
+
+namespace {
+
+using contexts = std::vector<cv::Context>;
+
+/// `levels` contexts, each of which binds `variable` to two copies of the next in a vector.
+cv::Context nest_in_vectors(const cv::ContextVar<contexts>& variable,
+                            const cv::ContextVar<int>& number, int innermost, int levels) {
+    cv::Context context;
+    context.run([&] { number.set(innermost); });
+    for (int i = 0; i < levels; ++i) {
+        cv::Context outer;
+        outer.run([&] { variable.set({context, context}); });
+        context = std::move(outer);
+    }
+    return context;
+}
+
+struct unlike {
+    cv::Context context;
+    friend bool operator==(const unlike& a, const unlike& b) { return !(a.context == b.context); }
+};
+
+struct asks_twice {
+    cv::Context context;
+    friend bool operator==(const asks_twice& a, const asks_twice& b) {
+        const bool first = a.context == b.context;
+        const bool second = a.context == b.context;
+        EXPECT_EQ(first, second);
+        return first;
+    }
+};
+
+} // namespace
+
+TEST_F(NestedContextsTest, inside_other_values_are_compared_once_however_many_ways_lead_to_them) {
+    const cv::ContextVar<contexts> variable{"v"};
+    const cv::ContextVar<int> number{"number"};
+    const auto make = [&](int innermost) {
+        return nest_in_vectors(variable, number, innermost, 60);
+    };
+    EXPECT_TRUE(make(1) == make(1));
+    EXPECT_FALSE(make(1) == make(2));
+}
+
+TEST_F(NestedContextsTest, inside_other_values_are_refused_if_they_are_too_deep_for_a_stack) {
+    const cv::ContextVar<contexts> variable{"v"};
+    const cv::ContextVar<int> number{"number"};
+    const auto make = [&](int levels) { return nest_in_vectors(variable, number, 1, levels); };
+    const cv::Context a = make(deep);
+    const cv::Context b = make(deep);
+    EXPECT_THROW(static_cast<void>(a == b), cv::RuntimeError);
+    EXPECT_TRUE(a == a.copy());
+    EXPECT_TRUE(make(99) == make(99)) << "after the failure, too";
+    EXPECT_THROW(static_cast<void>(make(100) == make(100)), cv::RuntimeError);
+}
+
+TEST_F(NestedContextsTest, are_compared_right_by_an_operator_that_asks_for_the_contrary) {
+    const cv::ContextVar<unlike> variable{"v"};
+    const cv::ContextVar<asks_twice> twice{"twice"};
+    const cv::ContextVar<cv::Context> inner{"inner"};
+    const cv::ContextVar<int> number{"number"};
+    const auto numbered = [&](int n) {
+        cv::Context context;
+        context.run([&] { number.set(n); });
+        cv::Context outer;
+        outer.run([&] { inner.set(context); });
+        return outer;
+    };
+    const auto bind = [&](const cv::Context& value, const cv::Context& of_twice) {
+        cv::Context context;
+        context.run([&] {
+            inner.set(value);
+            variable.set(unlike{value});
+            twice.set(asks_twice{of_twice});
+        });
+        return context;
+    };
+    EXPECT_FALSE(bind(numbered(1), numbered(1)) == bind(numbered(1), numbered(1)));
+    EXPECT_FALSE(bind(numbered(1), numbered(1)) == bind(numbered(2), numbered(1)));
+    cv::Context a;
+    cv::Context b;
+    a.run([&] { variable.set(unlike{bind(numbered(1), numbered(3))}); });
+    b.run([&] { variable.set(unlike{bind(numbered(2), numbered(3))}); });
+    EXPECT_TRUE(a == b)
+        << "a context that differs in what waits for its turn differs for all who ask";
 }
 
 TEST_F(NestedContextsTest, end_one_after_the_other_inside_values_too) {
