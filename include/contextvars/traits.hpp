@@ -74,18 +74,63 @@ struct only {
     operator U() const;
 };
 
+// A namespace may have an operator template that takes everything, and finds its result's type in its body,
+// which is written for the namespace's own types: called with an `only`, it is an error that no concept can
+// ask about. So its twin is called with it first. No overload is better than the other then, so neither is
+// looked into. Each twin has those that are less specialised as bases, since a call with one template that
+// is more specialised than its twin would choose it.
+struct twin_of_any_two {
+    template <class A, class B>
+    friend void operator==(A, B);
+};
+struct twin_of_two_alike : twin_of_any_two {
+    template <class A>
+    friend void operator==(A, A);
+};
+struct twin_for_all {
+    template <class Stream, class A>
+    friend void operator<<(Stream&&, A);
+};
+struct twin_for_lvalues : twin_for_all {
+    template <class Stream, class A>
+    friend void operator<<(Stream&, A);
+};
+struct twin_for_streams : twin_for_lvalues {
+    template <class Char, class Traits, class A>
+    friend void operator<<(std::basic_ostream<Char, Traits>&, A);
+};
+struct twin_for_ostream : twin_for_streams {
+    template <class A>
+    friend void operator<<(std::ostream&, A);
+};
+
+template <class T, class Twin>
+struct only_beside : only<T>, Twin {};
+
+// Here and below && goes on only if what stands before it holds.
+template <class T, class Twin>
+concept no_template_equals = requires(const only_beside<T, Twin>& a) { a == a; };
+template <class T, class Twin>
+concept no_template_prints =
+    requires(std::ostream& out, const only_beside<T, Twin>& value) { out << value; };
+
 // One file may see an operator of a type's own where another sees one of its base. An enumeration is
 // asked for functions besides, since the operators that the language gives it are none; a << of the
 // standard library, for what is stored as a character, is not its own.
 template <class T>
-concept own_equality = requires(const only<T>& a) {
-    { a == a } -> std::convertible_to<bool>;
-} || (std::is_enum_v<T> && requires(const T& a) {
-                           { operator==(a, a) } -> std::convertible_to<bool>;
-                       });
+concept own_equality =
+    (no_template_equals<T, twin_of_two_alike> && no_template_equals<T, twin_of_any_two> &&
+     requires(const only<T>& a) {
+         { a == a } -> std::convertible_to<bool>;
+     }) ||
+    (std::is_enum_v<T> && requires(const T& a) {
+        { operator==(a, a) } -> std::convertible_to<bool>;
+    });
 template <class T>
 concept own_printing =
-    requires(std::ostream& out, const only<T>& value) { out << value; } ||
+    (no_template_prints<T, twin_for_ostream> && no_template_prints<T, twin_for_streams> &&
+     no_template_prints<T, twin_for_lvalues> && no_template_prints<T, twin_for_all> &&
+     requires(std::ostream& out, const only<T>& value) { out << value; }) ||
     (std::is_enum_v<T> && requires(std::ostream& out, const T& value) { operator<<(out, value); } &&
      !requires(std::ostream& out, std::underlying_type_t<T> value) { operator<<(out, value); });
 

@@ -262,6 +262,117 @@ TEST_F(TypesTest, may_have_an_equality_that_is_constrained_on_itself) {
     use(SelfConstrained{1});
 }
 
+// Operators that take everything, and are written for the types beside them: their results are found in
+// their bodies, which are errors for all other types.
+namespace takes_all {
+namespace const_references {
+struct type {
+    int number;
+};
+template <class T>
+auto operator==(const T& a, const T& b) {
+    return a.number == b.number;
+}
+template <class T>
+auto& operator<<(std::ostream& out, const T& value) {
+    return out << value.number;
+}
+} // namespace const_references
+namespace two_types {
+struct type {
+    int number;
+};
+template <class T, class U>
+auto operator==(const T& a, const U& b) {
+    return a.number == b.number;
+}
+template <class S, class T>
+auto& operator<<(S& out, const T& value) {
+    return out << value.number;
+}
+} // namespace two_types
+namespace forwarding {
+struct type {
+    int number;
+};
+template <class T, class U>
+auto operator==(T&& a, U&& b) {
+    return a.number == b.number;
+}
+template <class S, class T>
+auto& operator<<(S&& out, T&& value) {
+    return out << value.number;
+}
+} // namespace forwarding
+namespace values {
+struct type {
+    int number;
+};
+template <class T>
+auto operator==(T a, T b) {
+    return a.number == b.number;
+}
+template <class T>
+auto& operator<<(std::ostream& out, T value) {
+    return out << value.number;
+}
+} // namespace values
+namespace forwarding_alike {
+struct type {
+    int number;
+};
+template <class T>
+auto operator==(T&& a, T&& b) {
+    return a.number == b.number;
+}
+template <class S, class T>
+auto& operator<<(S&& out, const T& value) {
+    return out << value.number;
+}
+} // namespace forwarding_alike
+namespace streams {
+struct type {
+    int number;
+};
+template <class T, class U>
+auto operator==(T a, const U& b) {
+    return a.number == b.number;
+}
+template <class Char, class Traits, class T>
+auto& operator<<(std::basic_ostream<Char, Traits>& out, const T& value) {
+    return out << value.number;
+}
+} // namespace streams
+} // namespace takes_all
+
+namespace {
+
+template <class T>
+void expect_its_operators(const char* name) {
+    SCOPED_TRACE(name);
+    const cv::ContextVar<T> variable{"v"};
+    cv::Context one;
+    cv::Context another;
+    one.run([&] { variable.set(T{7}); });
+    another.run([&] { variable.set(T{7}); });
+    EXPECT_TRUE(one == another);
+    EXPECT_FALSE(one == one.with(variable.to(T{8})));
+    std::ostringstream out;
+    out << one;
+    EXPECT_NE(out.str().find("=7"), std::string::npos) << out.str();
+}
+
+} // namespace
+
+TEST_F(TypesTest, may_have_operators_that_take_everything_and_are_errors_for_all_else) {
+    expect_its_operators<takes_all::const_references::type>("const_references");
+    expect_its_operators<takes_all::two_types::type>("two_types");
+    expect_its_operators<takes_all::forwarding::type>("forwarding");
+    expect_its_operators<takes_all::values::type>("values");
+    expect_its_operators<takes_all::forwarding_alike::type>("forwarding_alike");
+    expect_its_operators<takes_all::streams::type>("streams");
+}
+
 TEST_F(TypesTest, know_the_names_that_are_of_one_file) {
     using cv::detail::is_named_in_one_file;
     for (const char* name : {
