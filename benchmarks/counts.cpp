@@ -47,7 +47,7 @@ void* operator new(std::size_t bytes) {
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
-// As in src/memory.hpp: the library's own memory.
+// As in src/process/memory.hpp: the library's own memory.
 namespace contextvars::inline v0::detail {
 CONTEXTVARS_EXPORT void* take_memory(std::size_t bytes) noexcept {
     if (allocations != nullptr)

@@ -188,7 +188,7 @@ extern constinit std::uint64_t last_structure;
 /// To be called after whatever is more than a write to a cell.
 inline void number(engine::map& map) noexcept {
     if (map.rest != nullptr)
-        map.writer = last_structure += 2; // even, so never `frozen`
+        map.writer = engine::map_writer::frame(last_structure += engine::identity_step);
 }
 
 /// Whether its one holder may change it in place.

@@ -17,7 +17,7 @@
 #error "cppcontextvars needs the GIL"
 #endif
 
-#include "../src/set_and_reset.hpp"
+#include "current/set_and_reset.hpp"
 
 #include <cstddef>
 #include <cstdint>

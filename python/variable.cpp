@@ -36,7 +36,7 @@ struct current {
         const no_collection guard;
         if (!unshared(*context->bindings))
             context->bindings = operations::clone(context->bindings, true);
-        context->bindings->writer = engine::frozen;
+        context->bindings->writer = engine::map_writer::nobody();
         engine::cell& place = operations::place_for(
             context->bindings, key, [this](engine::map* larger) { context->bindings = larger; });
         number(*context->bindings);
@@ -141,8 +141,8 @@ PyObject* repr(PyObject* self) {
         map.rest != nullptr ? engine::find_in_rest(*map.rest, self_of(self)->key) : nullptr;
     if (found == nullptr)
         return get_default(self, given);
-    if (map.writer != engine::frozen) {
-        self_of(self)->found_in = map.writer;
+    if (map.writer.is_frame()) {
+        self_of(self)->found_in = map.writer.identity();
         self_of(self)->found = found;
     }
     return shared(value_of(found->value));
@@ -157,7 +157,7 @@ PyObject* repr(PyObject* self) {
     const std::size_t place = map.offset_of(key);
     if (map.key_at(place) == key) [[likely]]
         return shared(value_of(map.value_at(place)));
-    if (map.writer == self_of(self)->found_in)
+    if (map.writer.is_frame(self_of(self)->found_in))
         return shared(value_of(self_of(self)->found->value));
     return map.rest != nullptr ? get_from_trie(self, map, given) : get_default(self, given);
 }

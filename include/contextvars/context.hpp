@@ -115,7 +115,7 @@ struct binding {
 
 namespace detail {
 
-/// The bindings of a context at one moment, kept alive. Implemented in src/context.cpp.
+/// The bindings of a context at one moment, kept alive. Implemented in src/current/context.cpp.
 struct snapshot_access {
     struct snapshot;
 

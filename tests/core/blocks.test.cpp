@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Free blocks, and how they get from the threads that free them to those that allocate.
-#include "../../src/blocks.hpp"
+#include "storage/blocks.hpp"
 
 #include "support/environment.hpp"
 

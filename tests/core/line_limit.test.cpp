@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // How many lines the default hook writes.
-#include "../../src/line_limit.hpp"
+#include "process/line_limit.hpp"
 
 #include <gtest/gtest.h>
 

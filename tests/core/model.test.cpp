@@ -7,7 +7,7 @@
 #include <contextvars/contextvars.hpp>
 #include <contextvars/ext/flow.hpp>
 
-#include "../../src/validate.hpp"
+#include "current/validate.hpp"
 
 #include "support/environment.hpp"
 #include "support/isolated.hpp"

@@ -45,7 +45,7 @@ void* operator new(std::size_t bytes) { return bump(bytes, 16); }
 void operator delete(void*) noexcept {}
 void operator delete(void*, std::size_t) noexcept {}
 
-// As in src/memory.hpp.
+// As in src/process/memory.hpp.
 namespace contextvars::inline v0::detail {
 CONTEXTVARS_EXPORT void* take_memory(std::size_t bytes) noexcept { return bump(bytes, 16); }
 CONTEXTVARS_EXPORT void* take_aligned_memory(std::size_t bytes, std::size_t alignment) noexcept {

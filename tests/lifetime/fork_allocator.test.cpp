@@ -47,7 +47,7 @@ void deallocate(void* memory) noexcept {
 
 } // namespace
 
-// As in src/memory.hpp.
+// As in src/process/memory.hpp.
 namespace contextvars::inline v0::detail {
 
 CONTEXTVARS_EXPORT void* take_memory(std::size_t bytes) noexcept { return allocate(bytes); }

@@ -124,7 +124,7 @@ inline void deallocate(void* memory) noexcept {
 
 #define CONTEXTVARS_TESTS_REPLACED [[gnu::weak, gnu::noinline]]
 
-// As in src/memory.hpp.
+// As in src/process/memory.hpp.
 namespace contextvars::inline v0::detail {
 CONTEXTVARS_TESTS_REPLACED CONTEXTVARS_EXPORT void* take_memory(std::size_t bytes) noexcept {
     void* const memory = contextvars_tests::detail::allocate(bytes);

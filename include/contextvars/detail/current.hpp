@@ -35,7 +35,7 @@ inline std::uint64_t thread_number() noexcept { return load_thread_number(); }
 
 // constinit, so that no wrapper function stands before them; initial-exec, so that no
 // __tls_get_addr does (the linker makes it local-exec in an executable that has the library in
-// it). With one more in src/thread_state.cpp they are three words, all that the library takes of
+// it). With one more in src/current/thread_state.cpp they are three words, all that the library takes of
 // the static TLS space. Two objects, not one: an object of two words would be saved by one wide
 // load after two narrow stores, which the processor cannot forward. They have names of their own
 // in the object file, so that the instructions can name them.

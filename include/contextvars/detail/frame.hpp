@@ -26,7 +26,7 @@ struct frame {
     map* published;    ///< the map that `context` shows to other threads meanwhile: this thread
                        ///< reads it, but may not change it in place. Of a suspension: the map
                        ///< below, likewise. Of a context that was destroyed meanwhile: its address
-                       ///< (see src/context.cpp). Else nullptr
+                       ///< (see src/current/context.cpp). Else nullptr
     frame* previous;   ///< the frame below; nullptr: the thread's base context
     map* previous_map; ///< what is current again when this frame is left
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // As much of a map as the inline lookup must see: its head and the cells that follow it. What the
-// structure is, and why, is told in docs/storage.md and src/map_operations.hpp.
+// structure is, and why, is told in docs/storage.md and src/storage/map_operations.hpp.
 #ifndef CONTEXTVARS_DETAIL_MAP_HPP
 #define CONTEXTVARS_DETAIL_MAP_HPP
 
@@ -108,6 +108,43 @@ private:
     }
 };
 
+/// Who may change a map in place without asking: one frame, and that only while the map is the current one
+/// (see src/current/context_var.cpp); or nobody. A map without a writer may have an edition: maps of one
+/// edition have the same bindings. One word, since the inline set and reset ask one question of it.
+class map_writer {
+public:
+    static constexpr map_writer frame(identity_type identity) noexcept {
+        return map_writer(identity);
+    }
+    static constexpr map_writer nobody() noexcept { return map_writer(1); }
+    /// Nobody. The number is an identity that no frame has; or 0, of the empty map.
+    static constexpr map_writer edition(identity_type number) noexcept {
+        return map_writer(number | edition_bits);
+    }
+    /// Nobody, with the edition if there is one.
+    constexpr map_writer without_frame() const noexcept { return map_writer(bits_ | 1); }
+
+    constexpr bool is_frame() const noexcept { return (bits_ & 1) == 0; }
+    constexpr bool is_frame(identity_type identity) const noexcept { return bits_ == identity; }
+    /// Precondition: it is a frame.
+    constexpr identity_type identity() const noexcept { return bits_; }
+
+    constexpr bool has_edition() const noexcept { return (bits_ & 2) != 0; }
+    /// Whether both have an edition, and the same. In one branch: two take 4 % of an Asio hop's time.
+    friend constexpr bool same_edition(map_writer a, map_writer b) noexcept {
+        return ((a.bits_ ^ b.bits_) | (~a.bits_ & edition_bits)) == 0;
+    }
+
+    friend constexpr bool operator==(map_writer, map_writer) noexcept = default;
+
+private:
+    constexpr explicit map_writer(identity_type bits) noexcept : bits_(bits) {}
+
+    static constexpr identity_type edition_bits = 3;
+
+    identity_type bits_; // an identity, whose two low bits are 0; or 1; or an edition
+};
+
 /// The head of a map; `capacity` cells follow it. A key's place among them is its id modulo the
 /// capacity, a power of two up to 64. What finds its place taken is in `rest`.
 struct alignas(16) map {                   // four bits of its address are free for marks
@@ -116,9 +153,7 @@ struct alignas(16) map {                   // four bits of its address are free 
     std::atomic<std::uint32_t> references; ///< 1: its holder may change it in place
     std::uint8_t nodes;                    ///< cells (without rest's) whose value is in a node
     overflow* rest;                        ///< nullptr as long as every key has found its place
-    identity_type writer; ///< of the one frame that may change the map in place without asking, and
-        ///< only while the map is the current one (see src/context_var.cpp); or, by its low bits,
-        ///< that there is none: `frozen`, or an edition
+    map_writer writer;
 
     /// Of a key's place, from the first cell, in bytes.
     std::size_t offset_of(key_type key) const noexcept {
@@ -147,25 +182,10 @@ private:
 };
 static_assert(sizeof(map) == 32 && sizeof(cell) == 16 && offsetof(cell, value) == sizeof(key_type));
 
-inline constexpr identity_type frozen = 1;
-/// The low bits of a frozen map's edition: maps of one edition have the same bindings.
-inline constexpr identity_type edition_bits = 3;
-
-inline bool has_writer(const map& map) noexcept { return (map.writer & frozen) == 0; }
-
-/// From now on others may come to share the map. Not written to where it is frozen: they may have.
+/// From now on others may come to share the map. Not written to if it has no writer: they may have.
 inline void freeze(map& map) noexcept {
-    if (has_writer(map))
-        map.writer = frozen;
-}
-
-inline bool has_edition(const map& map) noexcept {
-    return (map.writer & edition_bits & ~frozen) != 0;
-}
-
-/// Whether both have an edition, and the same. In one branch: two take 4 % of an Asio hop's time.
-inline bool same_edition(const map& a, const map& b) noexcept {
-    return ((a.writer ^ b.writer) | (~a.writer & edition_bits)) == 0;
+    if (map.writer.is_frame())
+        map.writer = map_writer::nobody();
 }
 
 struct empty_map_storage {

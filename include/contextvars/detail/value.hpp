@@ -25,11 +25,11 @@ struct type_operations;
 
 /// Before each value that is not stored inline. Shared by the maps and tokens that hold it.
 struct alignas(16) node_head {
-    std::atomic<std::uint64_t> references; ///< once there are none, room for src/map.cpp's list
+    std::atomic<std::uint64_t> references; ///< once there are none, room for node.cpp's list
     const type_operations* operations;
 };
 
-/// Memory is kept in blocks (see src/blocks.hpp). They come in classes: class c is of 32 * (c + 1)
+/// Memory is kept in blocks (see src/storage/blocks.hpp). They come in classes: class c is of 32 * (c + 1)
 /// bytes.
 constexpr std::size_t block_class(std::size_t bytes) noexcept { return (bytes - 1) / 32; }
 /// Of values that need more alignment than blocks have.

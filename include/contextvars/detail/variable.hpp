@@ -111,10 +111,10 @@ inline void bind(const variable& variable, word value, undo& undo) {
     const key_type key = variable.key();
     map* const map = current_map();
     const std::size_t place = map->offset_of(key);
-    if (map->key_at(place) != key || !has_writer(*map)) [[unlikely]]
+    if (map->key_at(place) != key || !map->writer.is_frame()) [[unlikely]]
         return bind_anyhow(variable, value, undo);
     undo.key = key;
-    undo.context = map->writer;
+    undo.context = map->writer.identity();
     undo.old_value = std::exchange(map->value_at(place), value);
     undo.state = undo_state::restores;
 }
@@ -125,8 +125,8 @@ template <bool in_node, bool keeps_old_value = true>
 [[nodiscard]] inline reset_result unbind(key_type key, undo& undo) noexcept {
     map* const map = current_map();
     const std::size_t place = map->offset_of(key);
-    if (undo.state != undo_state::restores || undo.key != key || undo.context != map->writer ||
-        map->key_at(place) != key) [[unlikely]]
+    if (undo.state != undo_state::restores || undo.key != key ||
+        !map->writer.is_frame(undo.context) || map->key_at(place) != key) [[unlikely]]
         return unbind_anyhow(key, undo);
     if constexpr (in_node && keeps_old_value)
         share_own_node(node_of(undo.old_value));

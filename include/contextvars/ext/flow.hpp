@@ -123,7 +123,7 @@ public:
         flow.map_.emplace(last);
         // Often the flow was resumed in a copy of its own bindings, which still is here below.
         detail::map* reads = frame_.published = frame_.previous_map;
-        if (!detail::same_edition(*last, *reads)) [[unlikely]]
+        if (!same_edition(last->writer, reads->writer)) [[unlikely]]
             reads = flow.reads_instead_of(reads);
         detail::set_current_map(reads);
     }

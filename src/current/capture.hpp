@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+//
+// Besides what detail/frame.hpp declares.
+#ifndef CONTEXTVARS_SRC_CURRENT_CAPTURE_HPP
+#define CONTEXTVARS_SRC_CURRENT_CAPTURE_HPP
+
+#include <contextvars/detail/map.hpp>
+
+namespace contextvars::inline v0::detail {
+
+struct thread_state;
+
+/// As capture_bindings, of a map that only the caller can reach.
+map* capture_of_own(map* from) noexcept;
+/// Frees what `state` keeps for the next capture.
+void release_clean_map(thread_state& state) noexcept;
+
+} // namespace contextvars::inline v0::detail
+
+#endif

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+//
+// Whether two contexts bind the same variables to equal values, in time that grows as their size does,
+// times its logarithm.
+//
+// Contexts that are values of contexts are not compared by a call in a call, which would need a stack as
+// deep as they are nested, but wait in a list for their turn. Contexts inside other values (a vector of
+// them, say) are compared by those values' ==, which wants its answer at once: they are calls in a call, so
+// their depth has a limit, as recursion has in Python.
+// Two maps are compared once, however often they meet: a context that binds two copies of another, which
+// binds two of a third, and so on, has few maps but many paths to them.
+#include "current/thread_state.hpp"
+#include "storage/map.hpp"
+#include "variables/registry.hpp"
+
+#include <contextvars/context.hpp>
+#include <contextvars/errors.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <map>
+#include <string>
+#include <typeinfo>
+#include <utility>
+#include <vector>
+
+namespace contextvars::inline v0 {
+namespace detail {
+
+namespace {
+
+/// Finds every binding of a map, also of variables that are gone. These are a list in the map.
+class bindings_by_key {
+public:
+    /// Throws: std::bad_alloc, if there are bindings in the list.
+    explicit bindings_by_key(const map& map) : map_(map) {
+        if (map.rest != nullptr)
+            for (const dead_binding* dead = map.rest->dead; dead != nullptr; dead = dead->next)
+                dead_.push_back(&dead->bound);
+        std::sort(dead_.begin(), dead_.end(),
+                  [](const cell* a, const cell* b) { return a->key < b->key; });
+    }
+
+    const cell* find(key_type key) const noexcept {
+        if (const cell* const found = detail::find(map_, key))
+            return found;
+        const auto dead = std::lower_bound(
+            dead_.begin(), dead_.end(), key,
+            [](const cell* bound, key_type wanted) { return bound->key < wanted; });
+        return dead != dead_.end() && (*dead)->key == key ? *dead : nullptr;
+    }
+
+private:
+    const map& map_;
+    std::vector<const cell*> dead_;
+};
+
+/// Of two contexts, with all that it leads to. A thread has one at a time: == of a value may compare
+/// contexts in it, which then asks this one.
+class comparison {
+public:
+    /// Throws: RuntimeError if there are too many on the stack; and as operator==.
+    bool holds(pinned_map a, pinned_map b) {
+        if (a.get() == b.get())
+            return true;
+        const auto root = pair_of(std::move(a), std::move(b));
+        switch (root->second.answer) {
+        case verdict::equal:
+        case verdict::going_on: // what differs is found there
+            return true;
+        case verdict::unequal:
+            return false;
+        case verdict::unknown:
+        case verdict::waiting: // its turn may come too late for the one that asks
+            break;
+        }
+        level one_more(depth_);
+        evaluation going_on;
+        going_on.add(root);
+        const bool equal = going_on.all_hold(
+            [&](const pair& two) { return are_equal(*two.a.get(), *two.b.get(), going_on); });
+        if (!equal)
+            root->second.answer = verdict::unequal;
+        return equal;
+    }
+
+private:
+    enum class verdict {
+        unknown,
+        waiting,  ///< in the list of an evaluation
+        going_on, ///< what it leads to is
+        equal,
+        unequal,
+    };
+    struct pair {
+        pinned_map a, b; // so no other map comes to their addresses
+        verdict answer = verdict::unknown;
+    };
+    // The addresses of the maps.
+    using pairs = std::map<std::pair<const map*, const map*>, pair>;
+
+    /// Of one pair, and of those that must be equal for it to be.
+    class evaluation {
+    public:
+        evaluation() = default;
+        evaluation(const evaluation&) = delete;
+        evaluation& operator=(const evaluation&) = delete;
+        ~evaluation() {
+            // Not all are equal: then it is not known of those that some other of these waited for.
+            for (const auto one : list_)
+                if (one->second.answer == verdict::waiting ||
+                    one->second.answer == verdict::going_on)
+                    one->second.answer = verdict::unknown;
+        }
+
+        void add(pairs::iterator one) {
+            list_.push_back(one);
+            one->second.answer = verdict::waiting;
+        }
+
+        template <class Holds>
+        bool all_hold(const Holds& holds) {
+            for (std::size_t i = 0; i != list_.size(); ++i) {
+                pair& one = list_[i]->second;
+                // It may have been asked for meanwhile.
+                if (one.answer == verdict::unequal)
+                    return false;
+                if (one.answer == verdict::equal)
+                    continue;
+                one.answer = verdict::going_on;
+                if (!holds(one))
+                    return false;
+            }
+            for (const auto one : list_)
+                one->second.answer = verdict::equal;
+            return true;
+        }
+
+    private:
+        std::vector<pairs::iterator> list_;
+    };
+
+    class level {
+    public:
+        explicit level(int& depth) : depth_(depth) {
+            if (depth == deepest)
+                throw RuntimeError(
+                    "contexts in values of contexts, which == of these values compares, "
+                    "are nested more than " +
+                    std::to_string(deepest) +
+                    " deep; bind a Context itself, which may be nested as deep as memory "
+                    "allows");
+            ++depth_;
+        }
+        level(const level&) = delete;
+        level& operator=(const level&) = delete;
+        ~level() { --depth_; }
+
+    private:
+        int& depth_;
+    };
+
+    pairs::iterator pair_of(pinned_map a, pinned_map b) {
+        const std::pair addresses(a.get(), b.get());
+        return pairs_.try_emplace(addresses, std::move(a), std::move(b)).first;
+    }
+
+    bool are_equal(const map& a, const map& b, evaluation& going_on) {
+        if (a.size != b.size)
+            return false;
+        const bindings_by_key of_b(b);
+        const auto visit = [&](const cell& in_a) {
+            const cell* const in_b = of_b.find(in_a.key);
+            return in_b != nullptr &&
+                   are_equal(operations_of_key(in_a.key), in_a.value, in_b->value, going_on);
+        };
+        return for_each(
+            a,
+            [](void* argument, const cell& cell) {
+                return (*static_cast<decltype(visit)*>(argument))(cell);
+            },
+            const_cast<void*>(static_cast<const void*>(&visit)));
+    }
+
+    /// Says true of contexts, which will be compared later.
+    bool are_equal(const type_operations& operations, const word& a, const word& b,
+                   evaluation& going_on) {
+        const void* const value_a = value_in(a, operations);
+        const void* const value_b = value_in(b, operations);
+        // Identical: one node, or for values that have no place of their own, the same bits.
+        if (operations.in_node ? value_a == value_b
+                               : std::memcmp(value_a, value_b, operations.size()) == 0)
+            return true;
+        if (*operations.type == typeid(Context)) {
+            pinned_map inner_a(*static_cast<const Context*>(value_a));
+            pinned_map inner_b(*static_cast<const Context*>(value_b));
+            if (inner_a.get() == inner_b.get())
+                return true;
+            const auto inner = pair_of(std::move(inner_a), std::move(inner_b));
+            if (inner->second.answer == verdict::unknown)
+                going_on.add(inner);
+            return inner->second.answer != verdict::unequal;
+        }
+        const auto equal = operations.equal.load(std::memory_order_relaxed);
+        return equal != nullptr && equal(value_a, value_b);
+    }
+
+    static constexpr int deepest = 100;
+
+    pairs pairs_;
+    int depth_ = 0;
+};
+
+/// While one lives, its thread's comparison is the one that is given.
+class comparing_now {
+public:
+    comparing_now(thread_state* state, comparison& comparison) noexcept : state_(state) {
+        if (state_ != nullptr)
+            state_->comparing = &comparison;
+    }
+    comparing_now(const comparing_now&) = delete;
+    comparing_now& operator=(const comparing_now&) = delete;
+    ~comparing_now() {
+        if (state_ != nullptr)
+            state_->comparing = nullptr;
+    }
+
+private:
+    thread_state* const state_; // nullptr without memory for one
+};
+
+} // namespace
+
+} // namespace detail
+
+bool operator==(const Context& a, const Context& b) {
+    detail::pinned_map of_a(a);
+    detail::pinned_map of_b(b);
+    detail::thread_state* const state = detail::try_this_thread();
+    if (state != nullptr && state->comparing != nullptr)
+        return static_cast<detail::comparison*>(state->comparing)
+            ->holds(std::move(of_a), std::move(of_b));
+    detail::comparison comparison;
+    const detail::comparing_now now(state, comparison);
+    return comparison.holds(std::move(of_a), std::move(of_b));
+}
+
+} // namespace contextvars::inline v0

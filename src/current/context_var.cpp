@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+//
+// set and reset where the inline paths of detail/variable.hpp do not apply (see set_and_reset.hpp).
+//
+// A map's writer. The inline paths replace the value of a variable that is bound in the table, and
+// ask one question: has the current map a writer (set), and is it what the token remembers (reset)?
+// It is the identity of the frame whose map this is, from the first set in it on, until
+// something may look at the map besides the thread that runs it: sharing it, and leaving it to a
+// Context, freeze it. So it stands for all that is asked below: the map is unshared, is published by
+// no Context, and belongs to the frame that the token was made in. A flow's map keeps it while the
+// flow is suspended, since nobody else can reach it.
+//
+// A signal handler may call try_get at any instruction: so the slot changes after what it will point
+// to is complete and before what it pointed to is given back. The fences are for the compiler.
+#include "current/print.hpp"
+#include "current/set_and_reset.hpp"
+#include "current/thread_state.hpp"
+#include "storage/map.hpp"
+#include "variables/registry.hpp"
+
+#include <contextvars/context_var.hpp>
+
+#include <atomic>
+#include <sstream>
+#include <string>
+
+namespace contextvars::inline v0::detail {
+
+namespace {
+
+/// Makes the current map one that the top frame may change in place from now on.
+/// Precondition: it is unshared. Returns: false where it is another's all the same.
+bool begin_writing(map& current, frame& top) noexcept {
+    // A map that its Context shows to other threads is not ours even if nobody else counts it.
+    if (&current == top.published)
+        return false;
+    current.writer = map_writer::frame(identity_of(top));
+    return true;
+}
+
+/// The current map, which from now on may be changed in place. Throws: std::bad_alloc.
+map* own_current_map(frame& frame) {
+    map* current = current_map();
+    if (unshared(*current) && begin_writing(*current, frame))
+        return current;
+    // A published map stays with its Context; any other is ours to give. Dropping it destroys no
+    // value, since the clone has them all.
+    const auto writer = map_writer::frame(identity_of(frame));
+    map* made = clone(current, current != frame.published);
+    made->writer = writer;
+    std::atomic_signal_fence(std::memory_order_release);
+    set_current_map(made);
+    return made;
+}
+
+/// The thread's, for bind_in and unbind_in.
+template <frame& top()>
+struct thread_current {
+    static map* bindings() noexcept { return current_map(); }
+    static bool is_own(const map& map) noexcept { return map.writer.is_frame(); }
+    static bool is_own_of(const map& map, identity_type context) noexcept {
+        return map.writer.is_frame(context);
+    }
+    static bool is(identity_type context) noexcept {
+        const frame* frame = top_frame();
+        return frame != nullptr && frame->identity == context;
+    }
+    static identity_type context_of(const map& map) noexcept { return map.writer.identity(); }
+    static cell& own_place_for(key_type key) {
+        return place_for(own_current_map(top()), key, set_current_map);
+    }
+    static bool is_gone(key_type key) noexcept { return variable_of(key) == nullptr; }
+    static void share_old_value(const undo& undo) noexcept {
+        if (in_node(undo.key))
+            share_own_node(node_of(undo.old_value));
+    }
+    static constexpr auto place_at_once = detail::place_at_once;
+    static constexpr auto put = detail::put;
+    static constexpr auto remove = detail::remove;
+};
+
+/// Where there is one, as is() has found.
+frame& entered_frame() noexcept { return *top_frame(); }
+
+// Apart, so that the cases before them save no registers.
+[[gnu::noinline]] void bind_with_care(const variable& variable, word value, undo& undo) {
+    bind_in(thread_current<current_frame>{}, variable.bound_key(), value, undo);
+}
+
+[[gnu::noinline]] reset_result unbind_with_care(key_type key, undo& undo) noexcept {
+    replaced before{};
+    const reset_result result = unbind_in(thread_current<entered_frame>{}, key, undo, before);
+    if (before.had_value && in_node(key))
+        release_node(node_of(before.value));
+    return result;
+}
+
+// Each with the whole lookup in it, and nothing else that would take registers.
+[[gnu::noinline, gnu::flatten]] void bind_in_trie(map& map, key_type key, const variable& variable,
+                                                  word value, undo& undo) {
+    cell* const place = own_far_place(map, key);
+    if (place == nullptr)
+        return bind_with_care(variable, value, undo);
+    undo.key = key;
+    undo.context = map.writer.identity();
+    undo.old_value = std::exchange(place->value, value);
+    undo.state = undo_state::restores;
+}
+
+[[gnu::noinline, gnu::flatten]] reset_result unbind_in_trie(map& map, key_type key,
+                                                            undo& undo) noexcept {
+    cell* const place = own_far_place(map, key);
+    if (place == nullptr)
+        return unbind_with_care(key, undo);
+    place->value = undo.old_value;
+    undo.state = undo_state::used_after_value;
+    return reset_result::ok;
+}
+
+/// Small values, in a map that is ours.
+[[gnu::always_inline]] inline void bind_in_own(map& map, key_type key, const variable& variable,
+                                               word value, undo& undo) {
+    const std::size_t place = map.offset_of(key);
+    if (map.key_at(place) == key) {
+        undo.old_value = std::exchange(map.value_at(place), value);
+        undo.state = undo_state::restores;
+    } else if (map.key_at(place) == no_key && map.rest == nullptr) {
+        map.value_at(place) = value;
+        ++map.size;
+        std::atomic_signal_fence(std::memory_order_release);
+        map.place_of(key).key = key;
+        undo.old_value = {};
+        undo.state = undo_state::removes;
+    } else {
+        return bind_in_trie(map, key, variable, value, undo);
+    }
+    undo.key = key;
+    undo.context = map.writer.identity();
+}
+
+/// The same, in a map that nobody has set in since it was captured or shown to others.
+/// Precondition: it is unshared.
+[[gnu::noinline]] void bind_first(const variable& variable, word value, undo& undo) {
+    map& map = *current_map();
+    frame* const top = top_frame();
+    if (top == nullptr || this_thread_state() == nullptr || !begin_writing(map, *top))
+        return bind_with_care(variable, value, undo);
+    bind_in_own(map, variable.key(), variable, value, undo);
+}
+
+} // namespace
+
+void bind_anyhow(const variable& variable, word value, undo& undo) {
+    const key_type key = variable.key();
+    map& map = *current_map();
+    if (in_node(key) || key == unbound_key)
+        return bind_with_care(variable, value, undo);
+    if (!map.writer.is_frame())
+        return unshared(map) ? bind_first(variable, value, undo)
+                             : bind_with_care(variable, value, undo);
+    bind_in_own(map, key, variable, value, undo);
+}
+
+reset_result unbind_anyhow(key_type key, undo& undo) noexcept {
+    map& map = *current_map();
+    if (undo.used() || undo.key != key || !map.writer.is_frame(undo.context) || in_node(key))
+        return unbind_with_care(key, undo);
+    if (undo.state == undo_state::removes) {
+        if (map.rest != nullptr || map.key_at(map.offset_of(key)) != key)
+            return unbind_with_care(key, undo);
+        map.place_of(key).key = no_key;
+        --map.size;
+        undo.state = undo_state::used;
+    } else {
+        return unbind_in_trie(map, key, undo);
+    }
+    return reset_result::ok;
+}
+
+void release_old_value(const undo& undo) noexcept {
+    void* const value = node_of(undo.old_value);
+    // Mostly the current map has the value back, and nobody else has it or the map: then no locked
+    // instruction is needed.
+    if (const map& map = *current_map(); map.writer.is_frame(undo.context)) {
+        const std::size_t place = map.offset_of(undo.key);
+        if (map.key_at(place) == undo.key && node_of(map.value_at(place)) == value &&
+            release_one_of_two(value))
+            return;
+    }
+    release_node(value);
+}
+
+void throw_lookup_error(const variable& variable, const void* default_value) {
+    std::ostringstream message;
+    print(message, variable, default_value);
+    message << " is missing in the current context and has no default";
+    throw LookupError(message.str());
+}
+
+void throw_reset_error(reset_result result, const variable& variable, const undo& undo,
+                       const void* token) {
+    if (result == reset_no_memory)
+        throw std::bad_alloc();
+    std::ostringstream message;
+    print_token(message, undo, token);
+    switch (result) {
+    case reset_result::used:
+        message << " has already been used once; reset of ";
+        print(message, variable, nullptr);
+        throw RuntimeError(message.str());
+    case reset_result::wrong_variable:
+        message << " was created by a different ContextVar than ";
+        print(message, variable, nullptr);
+        throw ValueError(message.str());
+    default:
+        message << " was created in a different Context than the current one, ";
+        if (const frame* frame = top_frame(); frame == nullptr || frame->previous_map == nullptr)
+            message << "this thread's base context";
+        else if (frame->context == nullptr)
+            message << "a copy that belongs to a coroutine or callback";
+        else {
+            message << "<Context at ";
+            print_address(message, context_of(*frame));
+            message << '>';
+        }
+        throw ValueError(message.str());
+    }
+}
+
+} // namespace contextvars::inline v0::detail

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+#include "current/print.hpp"
+
+#include "current/thread_state.hpp"
+#include "variables/registry.hpp"
+
+#include <contextvars/context.hpp>
+
+#include <cxxabi.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <typeinfo>
+
+namespace contextvars::inline v0 {
+namespace detail {
+
+void print_address(std::ostream& out, const void* address) {
+    // By hand, so that the stream's own flags neither matter nor change.
+    std::string digits;
+    for (auto rest = reinterpret_cast<std::uintptr_t>(address); rest != 0; rest /= 16)
+        digits.insert(digits.begin(), "0123456789abcdef"[rest % 16]);
+    out << "0x" << (digits.empty() ? "0" : digits);
+}
+
+printing_value::printing_value() noexcept : state_(is_going_on() ? nullptr : try_this_thread()) {
+    if (state_ != nullptr)
+        state_->prints_value = true;
+}
+
+printing_value::~printing_value() {
+    if (state_ != nullptr)
+        state_->prints_value = false;
+}
+
+bool printing_value::is_going_on() noexcept {
+    return this_thread_state() != nullptr && this_thread_state()->prints_value;
+}
+
+void print_value(std::ostream& out, const type_operations& operations, const void* value,
+                 bool secret) {
+    const print_function print = operations.print.load(std::memory_order_relaxed);
+    if (print != nullptr && !secret) {
+        const printing_value now;
+        return print(out, value);
+    }
+    int status = 0;
+    const std::unique_ptr<char, void (*)(void*)> readable(
+        abi::__cxa_demangle(operations.type->name(), nullptr, nullptr, &status), std::free);
+    out << '<' << (status == 0 ? readable.get() : operations.type->name());
+    if (!secret) {
+        out << " at ";
+        print_address(out, value);
+    }
+    out << '>';
+}
+
+void print_in_list(std::ostream& out, const type_operations& operations, const void* value,
+                   bool secret) {
+    const std::type_info& type = *operations.type;
+    const bool is_text = type == typeid(std::string) || type == typeid(std::string_view) ||
+                         ((type == typeid(const char*) || type == typeid(char*)) &&
+                          *static_cast<const char* const*>(value) != nullptr);
+    const bool is_printed = !secret && operations.print.load(std::memory_order_relaxed) != nullptr;
+    const char* const quote = is_text && is_printed ? "'" : "";
+    out << quote;
+    print_value(out, operations, value, secret);
+    out << quote;
+}
+
+void print_variable(std::ostream& out, key_type key) {
+    out << "<ContextVar name='" << name_of(key) << '\'';
+    if (const void* address = variable_of(key)) {
+        out << " at ";
+        print_address(out, address);
+    } else {
+        out << " destroyed";
+    }
+    out << '>';
+}
+
+void print(std::ostream& out, const variable& variable, const void* default_value) {
+    out << "<ContextVar name='" << variable.name() << '\'';
+    if (default_value != nullptr) {
+        out << " default=";
+        print_in_list(out, variable.operations(), default_value, variable.is_secret());
+    }
+    out << " at ";
+    print_address(out, &variable);
+    out << '>';
+}
+
+token_parts::token_parts(const undo& undo, const void* token, std::ostream& out)
+    : out_(out), token_(token), exists_(undo.key != no_key && variable_of(undo.key) != nullptr) {
+    out_ << (undo.used() ? "<Token used var=" : "<Token var=");
+    if (undo.key == no_key)
+        out_ << "(moved from)";
+    else if (!exists_)
+        print_variable(out_, undo.key);
+}
+
+token_parts::~token_parts() noexcept(false) {
+    out_ << " at ";
+    print_address(out_, token_);
+    out_ << '>';
+}
+
+void print_token(std::ostream& out, const undo& undo, const void* token) {
+    const token_parts parts(undo, token, out);
+    if (parts.variable_exists())
+        print_variable(out, undo.key);
+}
+
+} // namespace detail
+
+std::string_view variable_ref::name() const noexcept { return detail::name_of(key_); }
+bool variable_ref::exists() const noexcept { return detail::variable_of(key_) != nullptr; }
+
+std::ostream& operator<<(std::ostream& out, variable_ref variable) {
+    detail::print_variable(out, variable.key_);
+    return out;
+}
+
+std::ostream& operator<<(std::ostream& out, value_ref value) {
+    detail::print_value(out, *value.operations_, value.value_, value.secret_);
+    return out;
+}
+
+} // namespace contextvars::inline v0

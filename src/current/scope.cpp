@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+#include "current/thread_state.hpp"
+#include "process/ends.hpp"
+#include "process/report.hpp"
+#include "variables/registry.hpp"
+
+#include <contextvars/detail/frame.hpp>
+#include <contextvars/detail/variable.hpp>
+
+#include <string_view>
+
+namespace contextvars::inline v0::detail {
+
+namespace {
+
+/// Whether the context with this identity is entered on this thread, below the current one.
+bool is_entered_below(identity_type context) noexcept {
+    for (const frame* frame = top_frame(); frame != nullptr; frame = frame->previous)
+        if (frame->identity == context)
+            return true;
+    return false;
+}
+
+} // namespace
+
+void report_unrestored(const undo& undo, reset_result result) noexcept {
+    // Elsewhere its frame was destroyed while it was suspended, by the end of an executor, say. That
+    // is no misuse, and its context ends as well, or goes on without anybody who could notice.
+    if (result == reset_result::wrong_context &&
+        (!is_entered_below(undo.context) || process_ends()))
+        return;
+    const std::string_view name = undo.key == no_key ? std::string_view{} : name_of(undo.key);
+    const frame* const current = top_frame();
+    const Context* const context = current != nullptr ? context_of(*current) : nullptr;
+    if (result == reset_no_memory)
+        report({diagnostic_kind::out_of_memory,
+                "a scoped() guard could not restore its variable for want of memory", name, context,
+                "~Scope"});
+    else
+        report(
+            {diagnostic_kind::scope_not_restored,
+             "a scoped() guard was destroyed inside another context than its own, and has restored "
+             "nothing; destroy it before that context is entered, or after it is left",
+             name, context, "~Scope"});
+}
+
+} // namespace contextvars::inline v0::detail

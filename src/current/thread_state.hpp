@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+//
+// The part of the library that each thread has. All of thread_local lives in thread_state.cpp.
+#ifndef CONTEXTVARS_SRC_CURRENT_THREAD_STATE_HPP
+#define CONTEXTVARS_SRC_CURRENT_THREAD_STATE_HPP
+
+#include "storage/thread_storage.hpp"
+
+#include <contextvars/detail/current.hpp>
+#include <contextvars/detail/frame.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+
+namespace contextvars::inline v0::detail {
+
+struct thread_state : thread_storage {
+    frame base{};
+    identity_type next_identity = 0;
+    identity_type end_of_identities = 0;
+    map* clean = empty_map(); ///< a clone that nothing was set in (see capture.cpp)
+    map_writer last_shared =
+        map_writer::nobody();  ///< edition of what was captured last, and shared
+    bool prints_value = false; ///< see print.hpp
+    void* comparing = nullptr; ///< the comparison of contexts that is going on (see compare.cpp)
+};
+
+/// This thread's, or nullptr until the thread first needs it.
+inline thread_state* this_thread_state() noexcept {
+    return static_cast<thread_state*>(this_thread_storage);
+}
+
+/// Makes it; nullptr where that fails.
+thread_state* try_this_thread() noexcept;
+
+/// As top_frame(), but the base context's frame where there is no other. Throws: std::bad_alloc,
+/// the first time on a thread.
+frame& current_frame();
+
+/// The Context object that a frame has entered, also if it is destroyed; or nullptr.
+const Context* context_of(const frame& frame) noexcept;
+
+/// One that no frame and no map has had. Precondition: the thread has its state.
+identity_type new_identity() noexcept;
+/// Gives `frame` its identity if it has none.
+identity_type identity_of(frame& frame) noexcept;
+
+} // namespace contextvars::inline v0::detail
+
+#endif

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+//
+// The map from variables to values, of which every context is one: a direct-mapped table, with a trie
+// behind it for what finds its place taken. docs/storage.md draws it, and tells why it is so, what it
+// costs and what was rejected; map_operations.hpp has its operations. Here is what the core asks of
+// them: blocks that are counted atomically and come from the thread's free lists, and values in nodes.
+#include "storage/map.hpp"
+
+#include "storage/thread_storage.hpp"
+
+#include <memory>
+#include <new>
+#include <utility>
+
+namespace contextvars::inline v0::detail {
+
+constinit empty_map_storage the_empty_map{{0, 0, 1, 0, nullptr, map_writer::edition(0)},
+                                          {no_key, {}}};
+
+namespace {
+
+struct core_policy : atomic_counts {
+    static constexpr std::uint32_t largest_capacity = 64;
+    static constexpr bool outlives_variables = true;
+
+    /// The class of the blocks of maps of a capacity, which the empty map's is not.
+    static constexpr std::size_t class_of_capacity(std::uint32_t capacity) noexcept {
+        if (capacity > largest_capacity)
+            __builtin_unreachable(); // so that the class is known to be a cached one
+        return capacity / 2;
+    }
+    static void* allocate_table(std::uint32_t capacity) {
+        return allocate(class_of_capacity(capacity));
+    }
+    static void deallocate_table(void* memory, std::uint32_t capacity) noexcept {
+        deallocate(memory, class_of_capacity(capacity));
+    }
+
+    template <class T, class... Args>
+    static T* make(Args&&... args) {
+        return ::new (allocate(block_class(sizeof(T)))) T{std::forward<Args>(args)...};
+    }
+    template <class T>
+    static void unmake(T* object) noexcept {
+        std::destroy_at(object);
+        deallocate(object, block_class(sizeof(T)));
+    }
+
+    template <class Block>
+    static void add_reference(Block& block) noexcept {
+        add_one(block.references);
+    }
+    template <class Block>
+    static bool drop_reference(Block& block) noexcept {
+        return drop_one(block.references);
+    }
+
+    static bool is_counted(const map& map) noexcept { return map.nodes != 0; }
+    static void share_value(const cell& cell) noexcept {
+        if (in_node(cell.key))
+            share_node(node_of(cell.value));
+    }
+    static void release_value(const cell& cell) noexcept {
+        if (in_node(cell.key))
+            release_node(node_of(cell.value));
+    }
+};
+
+static_assert([] {
+    for (std::uint32_t capacity = smallest_capacity; capacity <= core_policy::largest_capacity;
+         capacity *= 2)
+        if (core_policy::class_of_capacity(capacity) !=
+            block_class(sizeof(map) + capacity * sizeof(cell)))
+            return false;
+    return true;
+}());
+
+using core_operations = map_operations<core_policy>;
+
+} // namespace
+
+map* share(map* map) noexcept {
+    if (map == empty_map())
+        return map;
+    if (map->writer.is_frame()) {
+        // Then the map is this thread's alone: no locked instruction is needed.
+        map->writer = map_writer::nobody();
+        map->references.store(2, std::memory_order_relaxed);
+    } else {
+        add_one(map->references);
+    }
+    return map;
+}
+
+map* copy_or_share(map* from) noexcept {
+    void* const memory = try_allocate(core_policy::class_of_capacity(capacity_of(*from)));
+    if (memory == nullptr) [[unlikely]]
+        return share(from);
+    auto* const made =
+        ::new (memory) map{from->reach, from->size, 1, 0, nullptr, from->writer.without_frame()};
+    copy_cells(*made, *from);
+    return made;
+}
+
+void end(map* map) noexcept { core_operations::end(map); }
+
+map* clone(map* shared, bool gives) { return core_operations::clone(shared, gives); }
+
+cell* place_at_once(map& map, key_type key) noexcept {
+    return core_operations::place_at_once(map, key);
+}
+
+cell& place_for(map* map, key_type key, become_function become) {
+    return core_operations::place_for(map, key, become);
+}
+
+replaced put(map& map, cell& place, key_type key, const word& value) noexcept {
+    return core_operations::put(map, place, key, value);
+}
+
+replaced remove(map& map, cell& place) noexcept { return core_operations::remove(map, place); }
+
+bool for_each(const map& map, visitor visit, void* argument) {
+    std::uint32_t position = 0;
+    while (const cell* bound = next_cell(map, position))
+        if (!visit(argument, *bound))
+            return false;
+    if (map.rest != nullptr)
+        for (const dead_binding* dead = map.rest->dead; dead != nullptr; dead = dead->next)
+            if (!visit(argument, dead->bound))
+                return false;
+    return true;
+}
+
+} // namespace contextvars::inline v0::detail

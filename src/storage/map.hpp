@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+//
+// The operations on the core's maps. They are compiled once, but for what is inline here.
+#ifndef CONTEXTVARS_SRC_STORAGE_MAP_HPP
+#define CONTEXTVARS_SRC_STORAGE_MAP_HPP
+
+#include "storage/counts.hpp"
+#include "storage/map_operations.hpp"
+
+#include <contextvars/detail/map.hpp>
+#include <contextvars/detail/value.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace contextvars::inline v0::detail {
+
+/// Takes a reference. Never fails.
+map* share(map* map) noexcept;
+
+/// All it holds is in its own block.
+inline bool is_one_block(const map& map) noexcept { return map.nodes == 0 && map.rest == nullptr; }
+
+/// Returns: a copy, of the same edition; without memory for one, the map itself, shared.
+/// Precondition: the map is one block.
+map* copy_or_share(map* from) noexcept;
+
+/// Drops a reference. Returns: whether it was the last; then the map has it again, for end().
+inline bool drop_shared(map& map) noexcept {
+    if (!drop_one(map.references))
+        return false;
+    // Relaxed: nobody else refers to it.
+    map.references.store(1, std::memory_order_relaxed);
+    return true;
+}
+/// Frees a map that only the caller refers to. Values that end with it may call anything.
+void end(map* map) noexcept;
+
+/// Whether its one holder may change it in place.
+inline bool unshared(const map& map) noexcept {
+    // Acquire: pairs with the release of whoever dropped the reference before the last, whose
+    // reads of the map must be over before it is changed.
+    return &map != empty_map() && map.references.load(std::memory_order_acquire) == 1;
+}
+
+/// Returns: a map with the same bindings and one reference. Takes over a reference to `shared` if
+/// `gives` says so. Throws: std::bad_alloc; then it has taken none.
+map* clone(map* shared, bool gives);
+
+/// Precondition: the map has a writer.
+inline cell* own_far_place(map& map, key_type key) noexcept {
+    return own_far_place<atomic_counts>(map, key);
+}
+
+/// Where `key` is bound, or in the table may be, if that cell can be written at once; else nullptr.
+/// Precondition: the map has a writer.
+cell* place_at_once(map& map, key_type key) noexcept;
+
+/// Where `key` is, or will be, bound in a map that is unshared, and that may become a larger one with the
+/// same bindings: then become(larger) is called before the old one is freed.
+/// Returns: a cell with this key, or an empty one. Throws: std::bad_alloc; the bindings are the same.
+using become_function = void (*)(map* larger) noexcept;
+cell& place_for(map* map, key_type key, become_function become);
+
+/// Binds, in the cell that place_for returned for it. Returns: the value before, to be released
+/// by the caller if had_value.
+replaced put(map& map, cell& place, key_type key, const word& value) noexcept;
+
+/// Removes, likewise. Returns: the value, to be released by the caller.
+replaced remove(map& map, cell& place) noexcept;
+
+/// Calls visit(cell) for each binding, in no particular order, until one returns false; returns
+/// whether all returned true.
+using visitor = bool (*)(void* argument, const cell& cell);
+bool for_each(const map& map, visitor visit, void* argument);
+
+} // namespace contextvars::inline v0::detail
+
+#endif

@@ -1,0 +1,496 @@
+// SPDX-License-Identifier: MIT
+//
+// The operations on maps, for whoever counts blocks and values in a way of his own: the core, with
+// atomic counts (map.cpp), and the extension module, whose blocks are objects of Python.
+//
+// A binding is in one place: its cell of the table, its cell of the trie, or the list of dead ones.
+// Its value is in the cell, or in a counted node that the cell points to.
+//
+// One reference: the map's holder changes it in place. More: it is frozen, and who wants to change it
+// clones it first. The trie's nodes are counted too, and part one path at a time. A clone shares the
+// values' nodes and the trie by counting them.
+//
+// Failure. Everything that can fail (cloning, growing, parting) leaves the same bindings in a
+// different shape, and is done first; what changes a binding is done last and cannot fail. No
+// user code runs in this file but the values' destructors, and those only in release(), on what
+// nobody can reach any more.
+#ifndef CONTEXTVARS_SRC_STORAGE_MAP_OPERATIONS_HPP
+#define CONTEXTVARS_SRC_STORAGE_MAP_OPERATIONS_HPP
+
+#include <contextvars/detail/map.hpp>
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+namespace contextvars::inline v0::detail {
+
+constexpr bool in_node(key_type key) noexcept { return (key & 1) != 0; }
+
+inline constexpr std::uint32_t smallest_capacity = 4;
+inline constexpr std::uint32_t copied_by_hand = 8; // cells
+
+inline std::uint32_t capacity_of(const map& map) noexcept { return (map.reach >> 4) + 1; }
+
+inline cell* cells_of(map& map) noexcept { return reinterpret_cast<cell*>(&map + 1); }
+inline const cell* cells_of(const map& map) noexcept {
+    return reinterpret_cast<const cell*>(&map + 1);
+}
+
+/// The library's memcpy, which uses the widest registers there are. Compilers, if they can bound the
+/// size, make `rep movs` of it, which takes longer to start than the whole copy takes.
+inline void copy_bytes(void* to, const void* from, std::size_t bytes) noexcept {
+    __asm__("" : "+r"(bytes));
+    std::memcpy(to, from, bytes);
+}
+
+/// Copies a table; a small one by hand, in steps of four cells (every capacity is a multiple).
+[[gnu::always_inline]] inline void copy_cells(map& to, const map& from) noexcept {
+    if (capacity_of(from) > copied_by_hand)
+        return copy_bytes(cells_of(to), cells_of(from), capacity_of(from) * sizeof(cell));
+    cell* cells = cells_of(to);
+    const cell* source = cells_of(from);
+    const cell* const end = source + capacity_of(from);
+    do {
+        std::memcpy(cells, source, 4 * sizeof(cell));
+        cells += 4;
+        source += 4;
+    } while (source != end);
+}
+
+inline leaf::leaf(const leaf& old) noexcept { copy_bytes(&cells, &old.cells, sizeof cells); }
+inline branches::branches(const branches& old) noexcept {
+    copy_bytes(&children, &old.children, sizeof children);
+}
+
+/// One binding of a variable that is gone. Immutable; lists share their tails.
+struct dead_binding {
+    std::atomic<std::uint32_t> references{1};
+    cell bound;
+    dead_binding* next;
+};
+
+inline std::size_t index_of(const map& map, const cell& place) noexcept {
+    return static_cast<std::size_t>(&place - cells_of(map));
+}
+
+inline bool is_flat(const map& map, const cell& place) noexcept {
+    return &place >= cells_of(map) && &place < cells_of(map) + capacity_of(map);
+}
+
+/// The next binding, in no particular order, or nullptr: there are no more. Who begins has position 0.
+inline const cell* next_cell(const map& map, std::uint32_t& position) noexcept {
+    const std::uint32_t capacity = capacity_of(map);
+    while (position < capacity)
+        if (const cell& cell = cells_of(map)[position++]; cell.key != no_key)
+            return &cell;
+    std::uint32_t id = position - capacity;
+    while (map.rest != nullptr && id < map.rest->limit) {
+        const branches* level = static_cast<const trie*>(map.rest);
+        std::uint32_t shift = map.rest->shift;
+        const void* child = level->children[way_at(id, shift)];
+        for (; child != nullptr && shift != 4; child = level->children[way_at(id, shift)]) {
+            level = static_cast<const branch*>(child);
+            shift = shift_below(shift);
+        }
+        if (child == nullptr) {
+            id = ((id >> shift) + 1) << shift;
+            continue;
+        }
+        const cell& found = static_cast<const leaf*>(child)->cells[place_in_leaf(id++)];
+        if (found.key != no_key) {
+            position = capacity + id;
+            return &found;
+        }
+    }
+    position = capacity + id;
+    return nullptr;
+}
+
+/// Returns: a bound of the ways that have a child. Ids are dense, so most have few, the first.
+inline std::uint32_t ways_in_use(const branches& level) noexcept {
+    std::uint32_t bound = branches::ways;
+    for (; bound != 0; bound -= 8) {
+        std::uintptr_t any = 0;
+        for (std::uint32_t i = bound - 8; i != bound; ++i)
+            any |= reinterpret_cast<std::uintptr_t>(level.children[i]);
+        if (any != 0)
+            break;
+    }
+    return bound;
+}
+
+/// What put and remove found in the cell, to be released by the caller if had_value.
+struct replaced {
+    word value;
+    bool had_value;
+};
+
+/// Where `key` is bound in the trie, if no other map has a part of the way there; else nullptr.
+/// Precondition: the map is unshared.
+template <class Counts>
+inline cell* own_far_place(map& map, key_type key) noexcept {
+    overflow* const rest = map.rest;
+    if (rest == nullptr || Counts::may_be_shared(*rest))
+        return nullptr;
+    leaf* const last = find_leaf(*rest, key, [](void* child, std::uint32_t shift) {
+        return !Counts::may_be_shared(child, shift);
+    });
+    if (last == nullptr)
+        return nullptr;
+    cell& place = last->place_of(key);
+    return place.key == key ? &place : nullptr;
+}
+
+/// A policy has these static members. A block is a map, an overflow, a trie, a branch, a leaf or a
+/// dead_binding.
+///   largest_capacity           of a table
+///   outlives_variables         a map may bind a variable that is gone; else every overflow is a trie
+///   allocate_table(capacity)   room for a map. Throws: std::bad_alloc
+///   deallocate_table(memory, capacity)
+///   make<T>(args…)             any other block. Throws: std::bad_alloc
+///   unmake(block)              frees the memory of a block that has one reference or none
+///   add_reference(block), may_be_shared(block), may_be_shared(part of a trie, shift)
+///   drop_reference(block)      returns whether the caller must destroy it
+///   is_counted(map)            whether there may be values in the table that are counted
+///   share_value(cell), release_value(cell)
+template <class Policy>
+struct map_operations {
+    static constexpr bool always_tries = !Policy::outlives_variables;
+
+    static map* allocate_map(std::uint32_t capacity) {
+        void* memory = Policy::allocate_table(capacity);
+        auto* made =
+            ::new (memory) map{(capacity - 1) << 4, 0, 1, 0, nullptr, map_writer::nobody()};
+        std::memset(cells_of(*made), 0, capacity * sizeof(cell));
+        return made;
+    }
+
+    static void deallocate_map(map* map) noexcept {
+        Policy::deallocate_table(map, capacity_of(*map));
+    }
+
+    // Parts of the trie are made and parted on the way down to a place that will be written; both
+    // leave the bindings the same.
+
+    static void share_trie(void* node, std::uint32_t shift) noexcept {
+        if (node == nullptr)
+            return;
+        if (shift == 0)
+            Policy::add_reference(*static_cast<leaf*>(node));
+        else
+            Policy::add_reference(*static_cast<branch*>(node));
+    }
+
+    static void release_trie(void* node, std::uint32_t shift) noexcept {
+        if (node == nullptr)
+            return;
+        if (shift == 0) {
+            auto* last = static_cast<leaf*>(node);
+            if (!Policy::drop_reference(*last))
+                return;
+            for (const cell& cell : last->cells)
+                Policy::release_value(cell);
+            Policy::unmake(last);
+        } else {
+            auto* last = static_cast<branch*>(node);
+            if (!Policy::drop_reference(*last))
+                return;
+            release_children(*last, shift);
+            Policy::unmake(last);
+        }
+    }
+
+    static void share_children(const branches& level, std::uint32_t shift) noexcept {
+        for (std::uint32_t i = 0, bound = ways_in_use(level); i != bound; ++i)
+            share_trie(level.children[i], shift_below(shift));
+    }
+    static void release_children(const branches& level, std::uint32_t shift) noexcept {
+        for (std::uint32_t i = 0, bound = ways_in_use(level); i != bound; ++i)
+            release_trie(level.children[i], shift_below(shift));
+    }
+
+    /// A copy of a part that is shared, which counts what is in it.
+    static leaf* copy_of(const leaf& old) {
+        auto* made = Policy::template make<leaf>(old);
+        for (const cell& cell : made->cells)
+            Policy::share_value(cell);
+        return made;
+    }
+    static branch* copy_of(const branch& old, std::uint32_t shift) {
+        auto* made = Policy::template make<branch>(static_cast<const branches&>(old));
+        share_children(*made, shift);
+        return made;
+    }
+
+    /// Makes `node` one that only its holder has, with the same bindings; makes it if it is nullptr.
+    static void part_trie(void*& node, std::uint32_t shift) {
+        void* const old = node;
+        if (old == nullptr)
+            node = shift == 0 ? static_cast<void*>(Policy::template make<leaf>())
+                              : Policy::template make<branch>();
+        else if (Policy::may_be_shared(old, shift))
+            node = shift == 0 ? static_cast<void*>(copy_of(*static_cast<leaf*>(old)))
+                              : copy_of(*static_cast<branch*>(old), shift);
+        else
+            return;
+        release_trie(old, shift);
+    }
+
+    static void release_dead(dead_binding* list) noexcept {
+        while (list != nullptr && Policy::drop_reference(*list)) {
+            dead_binding* next = list->next;
+            Policy::release_value(list->bound);
+            Policy::unmake(list);
+            list = next;
+        }
+    }
+
+    static dead_binding* share_dead(dead_binding* list) noexcept {
+        if (list != nullptr)
+            Policy::add_reference(*list);
+        return list;
+    }
+
+    /// The cell at an id that the trie reaches, on a path that only this trie has.
+    static cell& parted_place_of(trie& trie, std::uint32_t id) {
+        branches* level = &trie;
+        for (std::uint32_t shift = trie.shift;; shift = shift_below(shift)) {
+            void*& below = level->children[way_at(id, shift)];
+            part_trie(below, shift_below(shift));
+            if (shift == 4)
+                return static_cast<leaf*>(below)->cells[place_in_leaf(id)];
+            level = static_cast<branch*>(below);
+        }
+    }
+
+    static void unmake_overflow(overflow* rest) noexcept {
+        if (always_tries || rest->limit != 0)
+            Policy::unmake(static_cast<trie*>(rest));
+        else if constexpr (!always_tries)
+            Policy::unmake(rest);
+    }
+
+    [[gnu::noinline]] static void release_overflow(overflow* rest) noexcept {
+        if (rest == nullptr || !Policy::drop_reference(*rest))
+            return;
+        if (rest->limit != 0)
+            release_children(static_cast<trie&>(*rest), rest->shift);
+        release_dead(rest->dead);
+        unmake_overflow(rest);
+    }
+
+    /// Counts a value in a node, which comes to a cell or goes.
+    static void count_node(map& map, const cell& place, int change) noexcept {
+        if (is_flat(map, place))
+            map.nodes = static_cast<std::uint8_t>(map.nodes + change);
+    }
+
+    /// Exchanges what a map has besides its table, for what has the same in it.
+    static void replace_rest(map& map, overflow* made, bool shares) noexcept {
+        overflow* const old = map.rest;
+        if (shares) {
+            if (old->limit != 0)
+                share_children(static_cast<trie&>(*made), made->shift);
+            share_dead(made->dead);
+        }
+        std::atomic_signal_fence(std::memory_order_release);
+        map.rest = made;
+        if (shares)
+            release_overflow(old);
+        else if (old != nullptr)
+            unmake_overflow(old);
+    }
+
+    /// The trie, which is made and parted as needed. One that is made reaches `id`.
+    [[gnu::noinline]] static trie& parted_trie(map& map, std::uint32_t id) {
+        overflow* const old = map.rest;
+        const bool shared = old != nullptr && Policy::may_be_shared(*old);
+        if (old != nullptr && old->limit != 0 && !shared)
+            return static_cast<trie&>(*old);
+        trie* const made = old == nullptr ? Policy::template make<trie>(id)
+                           : old->limit == 0
+                               ? Policy::template make<trie>(*old, id)
+                               : Policy::template make<trie>(static_cast<trie&>(*old));
+        replace_rest(map, made, shared);
+        return *made;
+    }
+
+    /// For what needs no trie.
+    static overflow& parted_rest(map& map) {
+        overflow* const old = map.rest;
+        if (old == nullptr)
+            return *(map.rest = Policy::template make<overflow>());
+        if (!Policy::may_be_shared(*old))
+            return *old;
+        if (old->limit != 0)
+            return parted_trie(map, 0);
+        replace_rest(map, Policy::template make<overflow>(*old), true);
+        return *map.rest;
+    }
+
+    /// The place of `key` in the trie, which is made, parted and raised as needed.
+    static cell& parted_far_place(map& map, key_type key) {
+        trie* root = &parted_trie(map, id_of(key));
+        while (id_of(key) >= root->limit) {
+            // Root and shift must change at once, so they change with the object that holds them.
+            auto* below = Policy::template make<branch>(*root);
+            trie* raised = nullptr;
+            try {
+                raised = Policy::template make<trie>(*root, root->limit);
+            } catch (...) {
+                Policy::unmake(below);
+                throw;
+            }
+            raised->children[0] = below;
+            replace_rest(map, raised, false);
+            root = raised;
+        }
+        return parted_place_of(*root, id_of(key));
+    }
+
+    /// A map of twice the capacity, with the same bindings: no two meet that did not meet before.
+    /// Takes over what the old one holds, but for its memory.
+    static map* grown(map* old) {
+        map* made = allocate_map(2 * capacity_of(*old));
+        made->size = old->size;
+        made->nodes = old->nodes;
+        made->rest = old->rest;
+        made->writer = old->writer;
+        const cell* cells = cells_of(*old);
+        for (std::uint32_t i = 0; i != capacity_of(*old); ++i)
+            if (cells[i].key != no_key)
+                made->place_of(cells[i].key) = cells[i];
+        return made;
+    }
+
+    /// Drops what a map holds, apart from its memory. Not inlined, so that release() of a map of
+    /// small values saves no registers.
+    [[gnu::noinline]] static void release_what_is_counted(map& map) noexcept {
+        int left = map.nodes;
+        for (std::uint32_t i = 0; left != 0; ++i)
+            if (const cell& cell = cells_of(map)[i]; in_node(cell.key)) {
+                Policy::release_value(cell);
+                --left;
+            }
+        release_overflow(map.rest);
+    }
+
+    /// Drops a reference. The last destroys the values, whose destructors may call anything here.
+    static void release(map* map) noexcept {
+        if (map != empty_map() && Policy::drop_reference(*map))
+            end(map);
+    }
+
+    /// Precondition: it has no reference left.
+    static void end(map* map) noexcept {
+        if (map->nodes != 0 || map->rest != nullptr) [[unlikely]]
+            release_what_is_counted(*map);
+        deallocate_map(map);
+    }
+
+    /// Returns: a map with the same bindings and one reference. Takes over a reference to `old` if
+    /// `gives` says so. Throws: std::bad_alloc; then it has taken none.
+    static map* clone(map* old, bool gives) {
+        if (old == empty_map())
+            return allocate_map(smallest_capacity);
+        auto* made = ::new (Policy::allocate_table(capacity_of(*old)))
+            map{old->reach, old->size, 1, old->nodes, old->rest, map_writer::nobody()};
+        copy_cells(*made, *old);
+        if (made->rest != nullptr)
+            Policy::add_reference(*made->rest);
+        if (Policy::is_counted(*made))
+            for (std::uint32_t i = 0; i != capacity_of(*made); ++i)
+                Policy::share_value(cells_of(*made)[i]);
+        if (gives)
+            release(old);
+        return made;
+    }
+
+    /// Moves the binding in `place`, whose variable is gone, to the list.
+    [[gnu::noinline]] static void bury(map& map, cell& place) {
+        overflow& rest = parted_rest(map);
+        rest.dead = Policy::template make<dead_binding>(1U, place, rest.dead);
+        if (in_node(place.key))
+            count_node(map, place, -1);
+        place.key = no_key;
+    }
+
+    /// Where `key` is bound, or in the table may be, if that cell can be written at once; else
+    /// nullptr. Precondition: the map is unshared.
+    static cell* place_at_once(map& map, key_type key) noexcept {
+        cell& place = map.place_of(key);
+        if (place.key == key || (place.key == no_key && map.rest == nullptr))
+            return &place;
+        return own_far_place<Policy>(map, key);
+    }
+
+    /// Where `key` is, or will be, bound in a map, which is unshared, and which may become a larger
+    /// one with the same bindings: then become(larger) is called before the old one is freed.
+    /// Returns: a cell with this key, or an empty one. Throws: std::bad_alloc; the bindings are the
+    /// same.
+    template <class Become>
+    static cell& place_for(map* map, key_type key, const Become& become) {
+        for (;;) {
+            cell& place = map->place_of(key);
+            if (place.key == key)
+                return place;
+            if (map->rest != nullptr && find_in_rest(*map->rest, key) != nullptr)
+                return parted_far_place(*map, key);
+            if (place.key == no_key)
+                return place;
+            if constexpr (Policy::outlives_variables) {
+                if (id_of(place.key) == id_of(key)) {
+                    bury(*map, place);
+                    return place;
+                }
+            }
+            if (capacity_of(*map) == Policy::largest_capacity) {
+                cell& far_place = parted_far_place(*map, key);
+                if constexpr (Policy::outlives_variables) {
+                    if (far_place.key != no_key && far_place.key != key)
+                        bury(*map, far_place);
+                }
+                return far_place;
+            }
+            auto* larger = grown(map);
+            std::atomic_signal_fence(std::memory_order_release);
+            become(larger);
+            deallocate_map(std::exchange(map, larger));
+        }
+    }
+
+    /// Binds, in the cell that place_for returned for it. Returns: the value before, to be released
+    /// by the caller if had_value.
+    static replaced put(map& map, cell& place, key_type key, const word& value) noexcept {
+        const bool had_value = place.key == key;
+        const replaced before{place.value, had_value};
+        place.value = value;
+        if (!had_value) {
+            ++map.size;
+            if (in_node(key))
+                count_node(map, place, 1);
+            std::atomic_signal_fence(std::memory_order_release);
+            place.key = key;
+        }
+        return before;
+    }
+
+    /// Removes, likewise.
+    static replaced remove(map& map, cell& place) noexcept {
+        --map.size;
+        if (in_node(place.key))
+            count_node(map, place, -1);
+        place.key = no_key;
+        return {place.value, true};
+    }
+};
+
+} // namespace contextvars::inline v0::detail
+
+#endif
