@@ -1,15 +1,8 @@
 include(CMakePackageConfigHelpers)
 
 set(contextvars_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/contextvars)
-set(contextvars_installed contextvars)
-if(TARGET contextvars_asio)
-  list(APPEND contextvars_installed contextvars_asio)
-endif()
-if(TARGET contextvars_python_bridge)
-  list(APPEND contextvars_installed contextvars_python_bridge)
-endif()
 
-install(TARGETS ${contextvars_installed} EXPORT contextvarsTargets FILE_SET HEADERS)
+install(TARGETS contextvars EXPORT contextvarsTargets FILE_SET HEADERS)
 install(EXPORT contextvarsTargets NAMESPACE contextvars:: DESTINATION ${contextvars_package_dir})
 configure_package_config_file(cmake/contextvarsConfig.cmake.in contextvarsConfig.cmake
   INSTALL_DESTINATION ${contextvars_package_dir})
