@@ -456,9 +456,9 @@ void suspension::suspend_reserved(flow& flow, detail::map* last) noexcept {
     flow.suspend_reserved(last);
     detail::map* const set = detail::current_map();
     detail::map* const below = std::exchange(frame_.published, nullptr);
-    detail::set_current_map(flow.copy_reserved().take());
+    detail::set_current_map(detail::snapshot_map::take(flow.copy_reserved()));
     if (set != below)
-        snapshot::adopt(set);
+        detail::pinned_map::adopt(set);
 }
 
 } // namespace ext

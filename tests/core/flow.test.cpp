@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <utility>
 
 namespace {
@@ -281,6 +282,33 @@ TEST(Suspension, of_a_flow_in_a_context_that_has_the_map_below_keeps_nothing) {
     EXPECT_EQ(value.use_count(), 1);
 }
 
+template <class T>
+concept gives_its_map_away = requires(T& captured) { captured.get(); } || requires(T& captured) {
+    captured.take();
+} || requires { T::adopt(nullptr); };
+
+TEST(Snapshot, shows_no_internals) {
+    using cv::ext::snapshot;
+    static_assert(gives_its_map_away<cv::detail::pinned_map>);
+    static_assert(!gives_its_map_away<snapshot>);
+    static_assert(!std::is_convertible_v<snapshot, cv::detail::pinned_map>);
+    static_assert(!std::is_constructible_v<cv::detail::pinned_map, snapshot>);
+    static_assert(!std::is_constructible_v<snapshot, cv::detail::pinned_map>);
+}
+
+TEST(Snapshot, that_was_moved_from_is_empty) {
+    static const cv::ContextVar<int> number{"number", 0};
+    const auto scope = number.scoped(1);
+    auto captured = cv::ext::snapshot::of_current();
+    const auto taken = std::move(captured);
+    {
+        const cv::ext::copy_scope copy(captured);
+        EXPECT_EQ(number.get(), 0);
+    }
+    const cv::ext::copy_scope copy(taken);
+    EXPECT_EQ(number.get(), 1);
+}
+
 TEST(CopyScope, that_changed_nothing_gives_its_map_to_the_next_capture_of_the_same_bindings) {
     if (contextvars_tests::sanitized) {
         GTEST_SKIP() << "with a sanitizer, no map is kept";
@@ -288,10 +316,11 @@ TEST(CopyScope, that_changed_nothing_gives_its_map_to_the_next_capture_of_the_sa
     cv::ContextVar<int> v("v");
     in_empty_context([&] {
         v.set(1);
-        const auto captured = cv::ext::snapshot::of_current();
+        const auto captured = cv::detail::pinned_map::of_current();
         const auto* map = captured.get();
         {
-            const cv::ext::copy_scope scope(captured);
+            const cv::ext::copy_scope scope(
+                cv::detail::snapshot_map::adopt(cv::detail::pinned_map(captured).take()));
             map = cv::detail::current_map();
             EXPECT_NE(map, captured.get());
         }
@@ -383,7 +412,7 @@ TEST(CopyScope, of_many_small_variables_is_shared_once_and_copied_when_captured_
         if (cv::detail::current_map()->rest != nullptr) {
             GTEST_SKIP() << "the variables of other tests have left no 40 places in the table";
         }
-        const auto captured = cv::ext::snapshot::of_current();
+        const auto captured = cv::detail::pinned_map::of_current();
         EXPECT_EQ(captured.get(), cv::detail::current_map());
         const auto again = captured;
         EXPECT_NE(again.get(), captured.get());

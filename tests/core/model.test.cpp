@@ -336,7 +336,7 @@ private:
     }
 
     void verify(const cv::Context& real, const ModelContext& model) {
-        ASSERT_EQ(broken(*cv::ext::snapshot(real).get()), "");
+        ASSERT_EQ(broken(*cv::detail::pinned_map(real).get()), "");
         ASSERT_EQ(real.size(), model.bindings.size());
         ASSERT_EQ(real.empty(), model.bindings.empty());
         for (const auto& v : variables_) {

@@ -468,7 +468,7 @@ TEST(DestroyedContextTest, is_not_missed_by_a_flow_that_is_destroyed_suspended) 
     auto moved = std::make_unique<cv::ext::flow>(std::move(*flow));
     flow.reset();
     context.reset();
-    EXPECT_EQ(moved->copy().get()->size, 0u);
+    EXPECT_EQ(cv::detail::snapshot_map::get(moved->copy())->size, 0u);
     moved.reset();
 }
 

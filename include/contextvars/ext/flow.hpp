@@ -18,10 +18,36 @@
 
 #include <utility>
 
-namespace contextvars::inline v0::ext {
+namespace contextvars::inline v0 {
+
+namespace detail {
+struct snapshot_map;
+}
+
+namespace ext {
 
 /// A captured context, to start flows from. A copy is O(1). "Empty" is captured like any other.
-using snapshot = detail::pinned_map;
+class snapshot {
+public:
+    /// No bindings.
+    snapshot() noexcept = default;
+    /// Returns: the current context's bindings. Cost: as copy_context().
+    static snapshot of_current() noexcept { return snapshot(detail::pinned_map::of_current()); }
+    /// Returns: the same, for what is kept while much else runs, and often made many times of one
+    /// context: nothing is cloned, but the next set in the current context clones.
+    static snapshot shared() noexcept { return snapshot(detail::pinned_map::shared()); }
+    /// What `context` holds: as of now on the thread that runs it, else as it was when entered.
+    explicit snapshot(const Context& context) noexcept : bindings_(context) {}
+
+private:
+    explicit snapshot(detail::pinned_map bindings) noexcept : bindings_(std::move(bindings)) {}
+
+    detail::pinned_map bindings_;
+
+    friend class flow;
+    friend class copy_scope;
+    friend struct detail::snapshot_map;
+};
 
 /// One logical context. Neither copyable nor, while it runs, movable.
 /// Threads: one at a time; resume on one thread must happen after suspend on another.
@@ -30,7 +56,7 @@ public:
     /// A copy of the current context. Cost: as copy_context().
     flow() noexcept : flow(snapshot::of_current()) {}
     /// A copy of what was captured.
-    explicit flow(snapshot captured) noexcept : map_(std::move(captured)) {}
+    explicit flow(snapshot captured) noexcept : map_(std::move(captured.bindings_)) {}
 
     /// `context` itself: what the flow sets is set there, at each suspension. The context is
     /// reserved for the flow, which it must outlive.
@@ -75,7 +101,9 @@ public:
     bool running() const noexcept { return running_; }
 
     /// Returns: a copy of what the flow holds. Precondition: not running.
-    snapshot copy() const noexcept { return frame_.context == nullptr ? map_ : copy_reserved(); }
+    snapshot copy() const noexcept {
+        return frame_.context == nullptr ? snapshot(map_) : copy_reserved();
+    }
 
 private:
     std::uint64_t state_of_reserved() const noexcept;
@@ -88,8 +116,8 @@ private:
     /// its edition is known as one.
     CONTEXTVARS_EXPORT detail::map* reads_instead_of(detail::map* other) const noexcept;
 
-    detail::frame frame_{}; // its context: the one reserved for the flow, or nullptr
-    snapshot map_;          // while suspended; with a reserved Context, the empty one
+    detail::frame frame_{};  // its context: the one reserved for the flow, or nullptr
+    detail::pinned_map map_; // while suspended; with a reserved Context, the empty one
     bool running_ = false;
 
     friend class suspension;
@@ -131,7 +159,7 @@ public:
     suspension& operator=(const suspension&) = delete;
     ~suspension() {
         if (detail::map* last = detail::pop(frame_); last != frame_.published) [[unlikely]]
-            snapshot::adopt(last);
+            detail::pinned_map::adopt(last);
     }
 
 private:
@@ -143,10 +171,24 @@ private:
 /// Runs what follows in what was captured, for as long as it lives.
 class copy_scope : detail::copy_frame {
 public:
-    explicit copy_scope(snapshot captured) noexcept { enter(captured.take()); }
-    ~copy_scope() { snapshot::adopt(leave()); }
+    explicit copy_scope(snapshot captured) noexcept { enter(captured.bindings_.take()); }
+    ~copy_scope() { detail::pinned_map::adopt(leave()); }
 };
 
-} // namespace contextvars::inline v0::ext
+} // namespace ext
+
+namespace detail {
+
+/// The library's own way between a snapshot and its map.
+struct snapshot_map {
+    static const map* get(const ext::snapshot& captured) noexcept {
+        return captured.bindings_.get();
+    }
+    static map* take(ext::snapshot captured) noexcept { return captured.bindings_.take(); }
+    static ext::snapshot adopt(map* map) noexcept { return ext::snapshot(pinned_map::adopt(map)); }
+};
+
+} // namespace detail
+} // namespace contextvars::inline v0
 
 #endif

@@ -66,7 +66,8 @@ class once {
 public:
     template <class G>
     once(ext::snapshot captured, G&& function)
-        : function_(std::forward<G>(function)), map_(captured.take()) {}
+        : function_(std::forward<G>(function)),
+          map_(detail::snapshot_map::take(std::move(captured))) {}
     once(once&& other) noexcept(std::is_nothrow_move_constructible_v<F>)
         : function_(std::move(other.function_)), map_(opaque(other.leave())) {
         other.destroy();
@@ -74,7 +75,7 @@ public:
     ~once() {
         if (map_ != nullptr) [[unlikely]] {
             function_.~F();
-            ext::snapshot::adopt(map_);
+            detail::pinned_map::adopt(map_);
         }
     }
 
@@ -84,7 +85,7 @@ public:
             ~end() { self.destroy(); }
         };
         const end end{*this};
-        const ext::copy_scope scope(ext::snapshot::adopt(leave()));
+        const ext::copy_scope scope(detail::snapshot_map::adopt(leave()));
         std::move(function_)();
     }
 
@@ -139,7 +140,8 @@ public:
 
     // Two that hold different contexts are not interchangeable, whatever they hold them for.
     friend bool operator==(const tracking_executor& a, const tracking_executor& b) noexcept {
-        return a.inner_ == b.inner_ && a.captured_.get() == b.captured_.get();
+        return a.inner_ == b.inner_ &&
+               detail::snapshot_map::get(a.captured_) == detail::snapshot_map::get(b.captured_);
     }
     friend bool operator!=(const tracking_executor& a, const tracking_executor& b) noexcept {
         return !(a == b);

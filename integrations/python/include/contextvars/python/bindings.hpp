@@ -80,7 +80,7 @@ private:
 
 /// Immutable once it is in a Python context, so that a copied context shares it.
 struct bindings {
-    PyObject_HEAD ext::snapshot captured;
+    PyObject_HEAD core::pinned_map captured;
     // The identity that C++ tokens know the context by, and a weak reference to the Python context
     // that has it: in a copy of that one, tokens are foreign.
     core::identity_type identity;
@@ -146,7 +146,7 @@ struct shared_state {
         if (object == nullptr)
             throw_no_memory();
         bindings& made = *in(object);
-        std::construct_at(&made.captured, ext::snapshot::adopt(map));
+        std::construct_at(&made.captured, core::pinned_map::adopt(map));
         made.identity = identity;
         const owned token(stay_at_end([&] { return PyContextVar_Set(variable, object.get()); }));
         if (token == nullptr) {

@@ -93,7 +93,7 @@ private:
         if (frame_.identity == 0)
             frame_.identity = stored_identity();
         if (own)
-            ext::snapshot::adopt(replaced);
+            detail::core::pinned_map::adopt(replaced);
     }
 
     void leave() noexcept {
@@ -111,7 +111,7 @@ private:
         }
         detail::core::map* const last = detail::core::pop(frame_);
         if (last != frame_.published)
-            ext::snapshot::adopt(last);
+            detail::core::pinned_map::adopt(last);
     }
 
     /// Python ends threads that ask for the GIL while it is finalised: their stacks are unwound
@@ -119,7 +119,7 @@ private:
     void leave_at_finalisation() noexcept {
         detail::core::map* const last = detail::core::pop(frame_);
         if (last != frame_.published)
-            ext::snapshot::adopt(last);
+            detail::core::pinned_map::adopt(last);
         static_cast<void>(held_.release());
     }
 

@@ -25,16 +25,16 @@ namespace detail {
 inline constinit ContextVar<bool> first_of_thread{"contextvars_python"};
 
 /// Makes `now` the bindings of the current C++ context, whatever entered it.
-inline void replace_current(const ext::snapshot& now, core::identity_type identity) {
+inline void replace_current(const core::pinned_map& now, core::identity_type identity) {
     if (core::top_frame() == nullptr)
         static_cast<void>(first_of_thread.scoped(true));
     core::frame& frame = *core::top_frame();
     core::map* const replaced = core::current_map();
-    core::set_current_map(ext::snapshot(now).take());
+    core::set_current_map(core::pinned_map(now).take());
     if (frame.identity == 0)
         frame.identity = identity;
     if (replaced != frame.published)
-        ext::snapshot::adopt(replaced);
+        core::pinned_map::adopt(replaced);
 }
 
 /// Drops a reference from any thread, at any time.
@@ -136,7 +136,7 @@ private:
         if (context == nullptr || PyContext_Enter(context) < 0)
             detail::shared_state::throw_no_memory();
         const auto* const frame = detail::core::top_frame();
-        ext::snapshot captured = ext::snapshot::of_current();
+        detail::core::pinned_map captured = detail::core::pinned_map::of_current();
         try {
             given_ = state_.store(captured.get(), frame != nullptr ? frame->identity : 0);
             captured.take();
