@@ -1,4 +1,4 @@
-// expect: contains
+// expect: no matching
 // SPDX-License-Identifier: MIT
 #include <contextvars/contextvars.hpp>
 

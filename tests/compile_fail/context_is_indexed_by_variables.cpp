@@ -1,4 +1,4 @@
-// expect: operator[]
+// expect: no match for | no viable overloaded
 // SPDX-License-Identifier: MIT
 #include <contextvars/contextvars.hpp>
 

@@ -1,4 +1,4 @@
-// expect: const
+// expect: discards qualifiers | method is not marked const
 // SPDX-License-Identifier: MIT
 #include <contextvars/contextvars.hpp>
 

@@ -1,4 +1,4 @@
-// expect: assign
+// expect: assignment of read-only location | cannot assign to return value
 // SPDX-License-Identifier: MIT
 #include <contextvars/contextvars.hpp>
 

@@ -1,4 +1,4 @@
-// expect: run
+// expect: invoke_result<int>
 // SPDX-License-Identifier: MIT
 #include <contextvars/contextvars.hpp>
 

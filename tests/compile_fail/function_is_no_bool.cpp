@@ -1,3 +1,4 @@
+// expect: use of deleted function | call to deleted
 // expect: needs_a_static_cast_to<T>
 // SPDX-License-Identifier: MIT
 #include <contextvars/contextvars.hpp>

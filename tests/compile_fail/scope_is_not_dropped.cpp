@@ -1,4 +1,4 @@
-// expect: nodiscard
+// expect: the guard resets the variable when it is destroyed
 // SPDX-License-Identifier: MIT
 #include <contextvars/contextvars.hpp>
 

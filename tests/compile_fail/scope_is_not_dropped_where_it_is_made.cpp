@@ -1,4 +1,4 @@
-// expect: nodiscard
+// expect: a guard without a name resets the variable at once
 // SPDX-License-Identifier: MIT
 #include <contextvars/contextvars.hpp>
 

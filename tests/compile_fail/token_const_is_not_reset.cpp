@@ -1,4 +1,4 @@
-// expect: reset
+// expect: discards qualifiers | would lose const qualifier
 // SPDX-License-Identifier: MIT
 #include <contextvars/contextvars.hpp>
 

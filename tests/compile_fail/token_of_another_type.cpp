@@ -1,4 +1,5 @@
-// expect: reset
+// expect: no matching
+// expect: no known conversion
 // SPDX-License-Identifier: MIT
 #include <contextvars/contextvars.hpp>
 

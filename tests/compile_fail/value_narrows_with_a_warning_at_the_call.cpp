@@ -1,4 +1,5 @@
-// expect: value_narrows_with_a_warning_at_the_call.cpp:13:16: error:
+// expect: value_narrows_with_a_warning_at_the_call.cpp:14:16: error:
+// expect: may change value | loses integer precision
 // SPDX-License-Identifier: MIT
 #include <contextvars/contextvars.hpp>
 

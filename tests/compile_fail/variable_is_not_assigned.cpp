@@ -1,4 +1,4 @@
-// expect: deleted
+// expect: use of deleted function | selected deleted operator
 // SPDX-License-Identifier: MIT
 #include <contextvars/contextvars.hpp>
 

@@ -1,4 +1,4 @@
-// expect: deleted
+// expect: use of deleted function | call to deleted
 // SPDX-License-Identifier: MIT
 #include <contextvars/contextvars.hpp>
 

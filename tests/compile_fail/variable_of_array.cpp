@@ -1,4 +1,4 @@
-// expect: array
+// expect: T is not an array
 // SPDX-License-Identifier: MIT
 #include <contextvars/contextvars.hpp>
 

@@ -1,4 +1,4 @@
-// expect: const
+// expect: T is not const or volatile
 // SPDX-License-Identifier: MIT
 #include <contextvars/contextvars.hpp>
 

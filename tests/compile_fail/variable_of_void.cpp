@@ -1,4 +1,4 @@
-// expect: stores objects
+// expect: stores objects: T is not a reference, a function or void
 // SPDX-License-Identifier: MIT
 #include <contextvars/contextvars.hpp>
 

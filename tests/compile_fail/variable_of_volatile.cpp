@@ -1,4 +1,4 @@
-// expect: volatile
+// expect: T is not const or volatile
 // SPDX-License-Identifier: MIT
 #include <contextvars/contextvars.hpp>
 
