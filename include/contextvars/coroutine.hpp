@@ -32,13 +32,16 @@ class context_promise;
 
 namespace detail {
 
-/// The awaiter that co_await would use for `awaited`.
+/// The awaiter that co_await would use for `awaited`. A temporary is moved if it can be: what an
+/// await_transform makes is gone when that returns.
 template <class A>
 decltype(auto) awaiter_of(A&& awaited) {
     if constexpr (requires { std::forward<A>(awaited).operator co_await(); })
         return std::forward<A>(awaited).operator co_await();
     else if constexpr (requires { operator co_await(std::forward<A>(awaited)); })
         return operator co_await(std::forward<A>(awaited));
+    else if constexpr (!std::is_lvalue_reference_v<A> && std::is_move_constructible_v<A>)
+        return A(std::forward<A>(awaited));
     else
         return std::forward<A>(awaited);
 }
