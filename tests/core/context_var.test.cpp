@@ -10,7 +10,6 @@
 
 #include <array>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -87,9 +86,9 @@ TEST_F(ContextVarTest, keeps_a_name_that_was_a_temporary_string) {
 }
 
 TEST_F(ContextVarTest, keeps_a_name_that_was_changed_later) {
-    char name[] = "short";
-    cv::ContextVar<int> v{std::string(name)};
-    std::strcpy(name, "other");
+    std::string name = "short";
+    cv::ContextVar<int> v{name};
+    name = "other"; // in the same buffer
     EXPECT_EQ(v.name(), "short");
 }
 
@@ -299,21 +298,24 @@ TEST_F(ContextVarTest, at_namespace_scope_is_constant_initialised) {
 
 TEST_F(ContextVarTest, lets_go_of_a_replaced_value_as_soon_as_its_token_is_gone) {
     const NothingLeaks leaks;
-    cv::ContextVar<Counted> v{"v"};
-    const int before = Counted::alive;
-    v.set(Counted(1));
-    EXPECT_EQ(Counted::alive, before + 1);
-    {
-        auto token = v.set(Counted(2));
-        EXPECT_EQ(Counted::alive, before + 2) << "the token keeps the value it replaced";
-    }
-    EXPECT_EQ(Counted::alive, before + 1);
-    isolated([&] { v.set(Counted(3)); });
-    EXPECT_EQ(Counted::alive, before + 1) << "a context that is gone keeps nothing";
+    isolated([] {
+        cv::ContextVar<Counted> v{"v"};
+        const int before = Counted::alive;
+        v.set(Counted(1));
+        EXPECT_EQ(Counted::alive, before + 1);
+        {
+            auto token = v.set(Counted(2));
+            EXPECT_EQ(Counted::alive, before + 2) << "the token keeps the value it replaced";
+        }
+        EXPECT_EQ(Counted::alive, before + 1);
+        isolated([&] { v.set(Counted(3)); });
+        EXPECT_EQ(Counted::alive, before + 1) << "a context that is gone keeps nothing";
+    });
 }
 
 TEST_F(ContextVarTest, of_an_enum_a_pointer_and_a_bool_is_stored_inline) {
     enum class Level : std::uint8_t { low, high };
+    static_assert(cv::stored_inline<Level> && cv::stored_inline<bool>);
     cv::ContextVar<Level> level{"level", Level::low};
     cv::ContextVar<bool> flag{"flag"};
     cv::ContextVar<const char*> text{"text"};

@@ -32,7 +32,6 @@ TEST_F(DeadVariablesTest, may_be_destroyed_while_they_are_bound) {
         cv::ContextVar<Counted> next{"next"};
         EXPECT_EQ(next.try_get(), nullptr);
     });
-    EXPECT_TRUE(leaks.holds());
 }
 
 TEST_F(DeadVariablesTest, stay_in_size_keys_and_items_with_their_name) {
@@ -166,8 +165,10 @@ TEST_F(DeadVariablesTest, release_their_values_with_the_last_context) {
         cv::ContextVar<Counted> v{"v"};
         context->run([&] { v.set(Counted(1)); });
     }
-    EXPECT_FALSE(leaks.holds()) << "the context keeps the value";
+    auto copy = std::make_unique<cv::Context>(*context);
     context.reset();
+    EXPECT_FALSE(leaks.holds()) << "a context keeps the value";
+    copy.reset();
     EXPECT_TRUE(leaks.holds());
 }
 

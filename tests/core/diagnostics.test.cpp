@@ -97,6 +97,10 @@ void destroy_while_another_is_entered_inside() {
     outer->run([&] { inner.run([&] { delete outer; }); });
 }
 
+constexpr const char* not_the_last = "contextvars: a context was left, or a coroutine suspended, "
+                                     "that is not the one entered last on this thread";
+constexpr const char* destroyed = "contextvars: a context was destroyed while it was entered";
+
 class DiagnosticsDeathTest : public ::testing::Test {
 protected:
     void SetUp() override { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
@@ -179,23 +183,23 @@ TEST_F(DiagnosticsTest, let_the_hook_use_the_library) {
 }
 
 TEST_F(DiagnosticsDeathTest, leaving_out_of_order_terminates) {
-    EXPECT_DEATH(leave_out_of_order(), "[Cc]ontext");
+    EXPECT_DEATH(leave_out_of_order(), not_the_last);
 }
 
 TEST_F(DiagnosticsDeathTest, leaving_on_another_thread_terminates) {
-    EXPECT_DEATH(leave_on_another_thread(), "[Cc]ontext");
-    EXPECT_DEATH(leave_on_another_thread_that_entered_something_itself(), "[Cc]ontext");
+    EXPECT_DEATH(leave_on_another_thread(), not_the_last);
+    EXPECT_DEATH(leave_on_another_thread_that_entered_something_itself(), not_the_last);
 }
 
 TEST_F(DiagnosticsDeathTest, leaving_by_guard_inside_another_run_terminates) {
-    EXPECT_DEATH(leave_inside_run(), "[Cc]ontext");
+    EXPECT_DEATH(leave_inside_run(), not_the_last);
 }
 
 TEST_F(DiagnosticsDeathTest, destroying_an_entered_context_terminates) {
-    EXPECT_DEATH(destroy_while_entered(), "[Cc]ontext");
-    EXPECT_DEATH(destroy_inside_run(), "[Cc]ontext");
-    EXPECT_DEATH(destroy_on_another_thread_while_entered(), "[Cc]ontext");
-    EXPECT_DEATH(destroy_while_another_is_entered_inside(), "[Cc]ontext");
+    EXPECT_DEATH(destroy_while_entered(), destroyed);
+    EXPECT_DEATH(destroy_inside_run(), destroyed);
+    EXPECT_DEATH(destroy_on_another_thread_while_entered(), destroyed);
+    EXPECT_DEATH(destroy_while_another_is_entered_inside(), destroyed);
 }
 
 TEST_F(DiagnosticsDeathTest, lines_of_a_kind_are_written_ten_times_a_minute_and_then_counted) {

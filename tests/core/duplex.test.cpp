@@ -80,7 +80,7 @@ TEST_F(DuplexTest, reactions_are_copied_while_the_session_itself_runs) {
     });
 }
 
-TEST_F(DuplexTest, two_that_run_one_context_at_once_are_refused) {
+TEST_F(DuplexTest, the_second_that_runs_one_context_at_once_is_refused) {
     cv::Context context;
     context.run(
         [&] { std::thread([&] { EXPECT_THROW(context.run([] {}), cv::RuntimeError); }).join(); });

@@ -314,7 +314,7 @@ std::vector<std::unique_ptr<cv::ContextVar<T>>> bound_variables(int count) {
 }
 } // namespace
 
-// Deep enough for every level of the trie, and for copies of copies that borrow from each other.
+// Deep enough for every level of the trie, and for copies of copies that share it.
 TEST_F(ManyVariablesTest, keep_their_values_in_copies_of_copies) {
     constexpr int count = 70'000;
     constexpr int copies = 40;

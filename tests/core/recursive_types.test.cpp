@@ -9,6 +9,8 @@
 
 #include <map>
 #include <memory>
+#include <ostream>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,6 +26,12 @@ struct Tree : std::map<std::string, Tree> {
 struct Json {
     std::vector<Json> children;
     friend bool operator==(const Json&, const Json&) = default;
+    friend std::ostream& operator<<(std::ostream& out, const Json& json) {
+        out << '[';
+        for (const Json& child : json.children)
+            out << child;
+        return out << ']';
+    }
 };
 
 } // namespace
@@ -38,7 +46,13 @@ TEST_F(RecursiveTypesTest, can_be_bound_compared_and_printed) {
     const cv::Context context = cv::copy_context();
     EXPECT_EQ(context[tree].at("child").value, 1);
     EXPECT_EQ(context[json].children.size(), 2u);
-    EXPECT_TRUE(context == context.copy());
+    const auto with = [&](Json value) { return context.with(json.to(std::move(value))); };
+    EXPECT_TRUE(with({{{}, {}}}) == with({{{}, {}}}));
+    EXPECT_FALSE(with({{{}, {}}}) == with({{{}}}));
+    std::ostringstream out;
+    out << context;
+    EXPECT_CONTAINS(out.str(), "json=[[][]]");
+    EXPECT_CONTAINS(out.str(), "tree=");
 }
 
 TEST_F(RecursiveTypesTest, are_destroyed_without_a_deep_stack_however_deep_they_nest) {

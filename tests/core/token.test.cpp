@@ -188,7 +188,10 @@ TEST_F(TokenTest, gives_one_of_four_results) {
         return "no memory";
     };
     cv::ContextVar<int> v{"v"};
+    cv::ContextVar<int> w{"w"};
     auto token = v.set(1);
+    EXPECT_STREQ(name(w.try_reset(token)), "wrong_variable");
+    EXPECT_STREQ(name(cv::Context().run([&] { return v.try_reset(token); })), "wrong_context");
     EXPECT_STREQ(name(v.try_reset(token)), "ok");
     EXPECT_STREQ(name(v.try_reset(token)), "used");
     EXPECT_STREQ(name(cv::reset_no_memory), "no memory");
@@ -228,16 +231,18 @@ TEST_F(TokenTest, that_was_moved_from_is_a_used_one) {
 
 TEST_F(TokenTest, takes_over_what_another_token_knew_when_it_is_assigned) {
     const NothingLeaks leaks;
-    cv::ContextVar<Counted> v{"v"};
-    const int before = Counted::alive;
-    v.set(Counted(1));
-    auto a = v.set(Counted(2));
-    auto b = v.set(Counted(3));
-    a = std::move(b);
-    EXPECT_EQ(Counted::alive, before + 2) << "value 1, which only a knew, is gone";
-    EXPECT_EQ(v.try_reset(b), cv::reset_result::used);
-    v.reset(a);
-    EXPECT_EQ(v.get().value, 2);
+    isolated([] {
+        cv::ContextVar<Counted> v{"v"};
+        const int before = Counted::alive;
+        v.set(Counted(1));
+        auto a = v.set(Counted(2));
+        auto b = v.set(Counted(3));
+        a = std::move(b);
+        EXPECT_EQ(Counted::alive, before + 2) << "value 1, which only a knew, is gone";
+        EXPECT_EQ(v.try_reset(b), cv::reset_result::used);
+        v.reset(a);
+        EXPECT_EQ(v.get().value, 2);
+    });
 }
 
 TEST_F(TokenTest, of_a_token_already_used_stays_used_when_it_is_moved) {
@@ -275,7 +280,7 @@ TEST_F(TokenTest, is_foreign_to_every_context_made_where_its_own_one_was) {
 
 TEST_F(TokenTest, may_outlive_its_variable) {
     const NothingLeaks leaks;
-    {
+    isolated([] {
         auto v = std::make_unique<cv::ContextVar<Counted>>("v");
         v->set(Counted(1));
         auto token = v->set(Counted(2));
@@ -283,8 +288,7 @@ TEST_F(TokenTest, may_outlive_its_variable) {
         EXPECT_EQ(token.old_value()->value, 1);
         cv::ContextVar<Counted> other{"other"};
         EXPECT_EQ(other.try_reset(token), cv::reset_result::wrong_variable);
-    }
-    SUCCEED();
+    });
 }
 
 TEST_F(TokenTest, may_be_stored_in_the_context_it_belongs_to) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // A child process goes on in the context of the thread that forked it; contexts that other threads
-// had entered stay entered in it. A child reports by its exit code: the line of the failed check.
+// had entered stay entered in it. A child reports by its exit code: how many checks failed.
 #include <contextvars/contextvars.hpp>
 
 #include "support/environment.hpp"

@@ -8,6 +8,7 @@
 #include <contextvars/ext/flow.hpp>
 
 #include "support/environment.hpp"
+#include "support/recorded_diagnostics.hpp"
 
 #include <gtest/gtest.h>
 
@@ -463,6 +464,7 @@ TEST_F(DestroyedContextDeathTest, is_reported_when_a_flow_is_resumed_that_is_to_
 }
 
 TEST(DestroyedContextTest, is_not_missed_by_a_flow_that_is_destroyed_suspended) {
+    const contextvars_tests::RecordedDiagnostics diagnostics;
     auto context = std::make_unique<cv::Context>();
     auto flow = std::make_unique<cv::ext::flow>(*context);
     auto moved = std::make_unique<cv::ext::flow>(std::move(*flow));
@@ -470,6 +472,7 @@ TEST(DestroyedContextTest, is_not_missed_by_a_flow_that_is_destroyed_suspended) 
     context.reset();
     EXPECT_EQ(cv::detail::snapshot_map::get(moved->copy())->size, 0u);
     moved.reset();
+    EXPECT_TRUE(diagnostics.empty());
 }
 
 TEST(DestroyedFlowTest, gives_the_thread_back_its_own_context) {

@@ -243,7 +243,6 @@ TEST_F(PythonContextVar, may_hold_a_default_that_refers_to_it) {
         cv::ContextVar<Node> v{"v", Node{Counted(1), &v}};
         EXPECT_EQ(v.get().variable, &v);
     }
-    EXPECT_TRUE(leaks.holds());
 }
 
 TEST_F(PythonContextVar, creates_no_context_by_get) {
@@ -336,7 +335,6 @@ TEST_F(PythonToken, keeps_the_old_value_for_its_whole_life) {
         context.reset();
         EXPECT_EQ(token.old_value()->value, 1);
     }
-    EXPECT_TRUE(leaks.holds());
 }
 
 TEST_F(PythonToken, stored_in_its_own_context_leaks_nothing) {
@@ -348,5 +346,4 @@ TEST_F(PythonToken, stored_in_its_own_context_leaks_nothing) {
         stored.set(std::make_shared<cv::Token<Counted>>(v.set(Counted(2))));
         stored.set(std::make_shared<cv::Token<Counted>>(v.set(Counted(3))));
     });
-    EXPECT_TRUE(leaks.holds());
 }

@@ -4,6 +4,8 @@
 #ifndef CONTEXTVARS_TESTS_SUPPORT_COUNTED_HPP
 #define CONTEXTVARS_TESTS_SUPPORT_COUNTED_HPP
 
+#include <gtest/gtest.h>
+
 #include <atomic>
 #include <utility>
 
@@ -44,9 +46,15 @@ public:
     int value;
 };
 
-/// Fails when there are more, or fewer, Counted at its end than at its beginning.
+/// Fails the test if there are more, or fewer, Counted at its end than at its beginning.
 class NothingLeaks {
 public:
+    NothingLeaks() = default;
+    NothingLeaks(const NothingLeaks&) = delete;
+    NothingLeaks& operator=(const NothingLeaks&) = delete;
+    ~NothingLeaks() { EXPECT_EQ(Counted::alive.load(), before_); }
+
+    /// Whether there are as many now, before its end.
     bool holds() const { return Counted::alive == before_; }
 
 private:

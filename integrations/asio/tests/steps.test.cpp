@@ -512,11 +512,14 @@ TEST_F(AsioStep, with_a_guard_that_an_exception_ends_restores) {
     };
     run_task([]() -> cv::awaitable<void> {
         number.set(1);
+        bool caught = false;
         try {
             co_await callee::throws();
         } catch (const std::runtime_error&) {
+            caught = true;
             EXPECT_EQ(number.get(), 1);
         }
+        EXPECT_TRUE(caught);
         EXPECT_EQ(number.get(), 1);
     });
 }

@@ -232,10 +232,16 @@ TEST_F(AsioTeardown, of_awaitables_that_nobody_awaits_runs_nothing_and_leaks_not
     const witness value = std::make_shared<int>(0);
     watched.set(value);
     const long before = value.use_count();
+    struct task {
+        static cv::awaitable<void> runs() {
+            ADD_FAILURE() << "nobody awaited it";
+            co_return;
+        }
+    };
     {
-        const auto never_awaited = waits_for_ever();
+        const auto never_awaited = task::runs();
         EXPECT_TRUE(never_awaited.valid());
-        net::awaitable<void> sliced = waits_for_ever();
+        net::awaitable<void> sliced = task::runs();
         EXPECT_TRUE(sliced.valid());
     }
     EXPECT_EQ(value.use_count(), before);
