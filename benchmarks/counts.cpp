@@ -134,6 +134,10 @@ void scoped_small() { auto scope = request.scoped(2); }
 void scoped_large() { auto scope = session.scoped(large()); }
 
 void capture_and_drop() { const Context copy = contextvars::copy_context(); }
+void set_capture_and_drop() {
+    request.set(2); // so that the bindings were not captured before
+    const Context copy = contextvars::copy_context();
+}
 void run_empty() {
     context.run([] { __asm__ volatile("" ::: "memory"); });
 }
@@ -196,6 +200,8 @@ const operation operations[] = {
     {"copy_context and drop, 17 bound", any, 2, 0, bind_small<17>, capture_and_drop},
     {"copy_context and drop, 10,000 bound", any, 2, 0, bind_small<10000>, capture_and_drop},
     {"copy_context and drop, 1 large bound", any, 2, 0, bind_small_and_large<1>, capture_and_drop},
+    {"set, copy_context and drop, 1 bound", any, 0, 0, bind_small<1>, set_capture_and_drop},
+    {"set, copy_context and drop, 16 bound", any, 0, 0, bind_small<16>, set_capture_and_drop},
     {"run, empty body", 35, 1, 0, nothing, run_empty},
     {"copy_context, run, set, 3 gets, 1 bound", any, 0, 0, bind_small<1>, capture_run_set_get},
     {"copy_context, run, set, 3 gets, 16 bound", any, 0, 0, bind_small<16>, capture_run_set_get},
