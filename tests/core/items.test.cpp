@@ -181,6 +181,7 @@ TEST_F(ItemsTest, give_the_bound_object_of_a_type_that_is_not_inline) {
     cv::ContextVar<std::unique_ptr<int>> v{"v"};
     v.set(std::make_unique<int>(3));
     const cv::Context context = cv::copy_context();
+    ASSERT_EQ(context.items().size(), 1u);
     for (auto&& [variable, value] : context.items()) {
         EXPECT_EQ(value.type(), typeid(std::unique_ptr<int>));
         ASSERT_NE(value.template as<std::unique_ptr<int>>(), nullptr);
@@ -194,10 +195,13 @@ TEST_F(ItemsTest, print_their_values) {
     number.set(12345);
     text.set("some text");
     const cv::Context context = cv::copy_context();
+    int seen = 0;
     for (auto&& [variable, value] : context) {
+        ++seen;
         EXPECT_EQ(printed(value), variable.name() == "number" ? "12345" : "some text");
         EXPECT_CONTAINS(printed(variable), std::string(variable.name()));
     }
+    EXPECT_EQ(seen, 2);
 }
 
 TEST_F(ItemsTest, are_a_snapshot) {

@@ -155,6 +155,7 @@ void use(T value) {
     out << context;
     if constexpr (is_operand)
         out << v;
+    EXPECT_EQ(context.items().size(), 1u);
     for (const auto& [variable, held] : context) {
         EXPECT_EQ(variable.name(), "v");
         EXPECT_TRUE(held.template as<T>() != nullptr);
@@ -260,6 +261,14 @@ TEST_F(TypesTest, may_have_an_equality_that_is_constrained_on_itself) {
     static_assert(cv::enable_equality<Node> && cv::enable_equality<SelfConstrained>);
     use(Node{});
     use(SelfConstrained{1});
+    cv::ContextVar<Node> node{"node"};
+    cv::ContextVar<SelfConstrained> constrained{"constrained"};
+    const auto with = [&](Node of_node, int value) {
+        return cv::Context().with(node.to(std::move(of_node)), constrained.to({value}));
+    };
+    EXPECT_TRUE(with({}, 1) == with({}, 1));
+    EXPECT_FALSE(with({}, 1) == with({}, 2));
+    EXPECT_FALSE(with({}, 1) == with(Node{{{Node{}}}}, 1));
 }
 
 // Operators that take everything, and are written for the types beside them: their results are found in

@@ -331,19 +331,23 @@ TEST_F(Asyncio, runner_keeps_one_context_for_all_its_runs) {
     net::io_context context;
     set_marks(1);
     cv::Context of_runner = cv::copy_context();
+    int ended = 0;
     const auto runs = [&](auto task) {
         cv::co_spawn(context, of_runner, std::move(task), net::detached);
         run(context);
     };
-    runs([]() -> cv::awaitable<void> {
+    runs([&ended]() -> cv::awaitable<void> {
         EXPECT_TRUE(has_marks(1));
         co_await timer_tick();
         set_marks(2);
+        ++ended;
     });
-    runs([]() -> cv::awaitable<void> {
+    runs([&ended]() -> cv::awaitable<void> {
         EXPECT_TRUE(has_marks(2));
+        ++ended;
         co_return;
     });
+    EXPECT_EQ(ended, 2);
     EXPECT_TRUE(has_marks(1));
 }
 

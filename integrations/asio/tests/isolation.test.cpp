@@ -240,6 +240,7 @@ TEST_F(AsioBranch, on_foreign_threads_keeps_its_own_bindings) {
     ForeignThreads threads;
     struct branch {
         static cv::awaitable<void> hops(ForeignThreads& threads, int mark) {
+            EXPECT_TRUE(has_marks(1));
             set_marks(mark);
             for (const completion how : completions) {
                 co_await threads.async_complete(how, net::use_awaitable);
@@ -278,14 +279,14 @@ TEST_F(AsioBranch, of_a_parallel_group_begins_with_a_copy_and_gives_nothing_back
 
 TEST_F(AsioSpawn, runs_the_task_in_a_copy_of_the_spawner_s_context) {
     net::io_context context;
-    int result = 0;
+    int results = 0;
     set_marks(1);
-    cv::co_spawn(context, ticks_with(1, 10),
-                 [&](std::exception_ptr, int returned) { result = returned; });
-    cv::co_spawn(context.get_executor(), [] { return ticks_with(1, 10); }, net::detached);
+    const auto done = [&](std::exception_ptr, int returned) { results += returned; };
+    cv::co_spawn(context, ticks_with(1, 10), done);
+    cv::co_spawn(context.get_executor(), [] { return ticks_with(1, 10); }, done);
     set_marks(2);
     run(context);
-    EXPECT_EQ(result, 13);
+    EXPECT_EQ(results, 2 * 13);
     EXPECT_TRUE(has_marks(2));
 }
 
@@ -561,6 +562,7 @@ TEST_F(AsioSpawn, with_a_context_from_within_its_own_task_throws) {
 TEST_F(AsioSpawn, frees_the_context_of_a_task_that_throws) {
     net::io_context context;
     cv::Context of_task;
+    int thrown = 0;
     for (const bool suspends : {false, true}) {
         cv::co_spawn(
             context, of_task,
@@ -571,10 +573,12 @@ TEST_F(AsioSpawn, frees_the_context_of_a_task_that_throws) {
                 throw std::runtime_error("thrown by a task");
             },
             [&](std::exception_ptr error) {
+                ++thrown;
                 EXPECT_THROW(std::rethrow_exception(error), std::runtime_error);
             });
         run(context);
     }
+    EXPECT_EQ(thrown, 2);
     of_task.run([] { EXPECT_EQ(number.get(), 1); });
 }
 
@@ -640,19 +644,22 @@ TEST_F(AsioSpawn, with_a_temporary_context_gives_the_task_its_own) {
     cv::Context given;
     given.run([] { set_marks(1); });
     int result = 0;
+    bool ended = false;
     cv::co_spawn(
         context, given.copy(), [] { return ticks_with(1, 10); },
         [&](std::exception_ptr, int returned) { result = returned; });
     cv::co_spawn(
         context.get_executor(), cv::Context(),
-        []() -> cv::awaitable<void> {
+        [&ended]() -> cv::awaitable<void> {
             EXPECT_TRUE(has_no_marks());
             co_await timer_tick();
             EXPECT_TRUE(has_no_marks());
+            ended = true;
         },
         net::detached);
     set_marks(3);
     run(context);
+    EXPECT_TRUE(ended);
     EXPECT_EQ(result, 13);
     EXPECT_EQ(given.get(number, 0), 1);
 }

@@ -428,19 +428,22 @@ TEST_F(AsioStep, that_began_with_no_bindings_goes_on_with_none) {
 TEST_F(AsioStep, on_a_thread_with_bindings_sees_none_of_them) {
     net::io_context context;
     cv::Context none;
+    bool ended = false;
     cv::co_spawn(
         context, std::as_const(none),
-        []() -> cv::awaitable<void> {
+        [&ended]() -> cv::awaitable<void> {
             EXPECT_TRUE(has_no_marks());
             co_await timer_tick();
             EXPECT_TRUE(has_no_marks());
             set_marks(2);
             co_await timer_tick();
             EXPECT_TRUE(has_marks(2));
+            ended = true;
         },
         net::detached);
     set_marks(1);
     run(context);
+    EXPECT_TRUE(ended);
     EXPECT_TRUE(has_marks(1));
 }
 
