@@ -18,9 +18,11 @@
 #include <cstdlib>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <type_traits>
+#include <utility>
 
 namespace cv = contextvars;
 using contextvars_tests::isolated;
@@ -87,8 +89,8 @@ void destroy_inside_run() {
 }
 
 void destroy_on_another_thread_while_entered() {
-    auto* context = new cv::Context;
-    context->run([&] { std::thread([&] { delete context; }).join(); });
+    std::optional<cv::Context> context(std::in_place); // whose memory nobody uses again
+    context->run([&] { std::thread([&] { context.reset(); }).join(); });
 }
 
 void destroy_while_another_is_entered_inside() {
