@@ -45,8 +45,8 @@ struct atomic_counts {
 /// Drops one of two references, both of which only the caller can use. Returns: whether it was so.
 inline bool release_one_of_two(void* value) noexcept {
     std::atomic<std::uint64_t>& references = static_cast<node_head*>(value)[-1].references;
-    // Relaxed: as in share_own_node().
-    if (references.load(std::memory_order_relaxed) != 2)
+    // Acquire: as in share_own_node().
+    if (references.load(std::memory_order_acquire) != 2)
         return false;
     references.store(1, std::memory_order_relaxed);
     return true;

@@ -196,8 +196,9 @@ CONTEXTVARS_EXPORT void share_node(void* value) noexcept;
 /// Adds one, where no other thread can use the reference that the caller has.
 inline void share_own_node(void* value) noexcept {
     std::atomic<std::uint64_t>& references = static_cast<node_head*>(value)[-1].references;
-    // Relaxed: whoever adds one holds one; and if that is the only one, nobody else adds or drops one.
-    if (references.load(std::memory_order_relaxed) == 1) [[likely]]
+    // If it is the only one, nobody else adds or drops one. Acquire: pairs with the release of who dropped
+    // one before. The last to drop will read this store instead, and not be synchronised with that.
+    if (references.load(std::memory_order_acquire) == 1) [[likely]]
         references.store(2, std::memory_order_relaxed);
     else
         share_node(value);
