@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Version, export and what the library asks of the compiler: its only macros, besides the choice of
-// Asio in <contextvars/asio.hpp>. Includes nothing.
+// Version, export, assertions and what the library asks of the compiler: its only macros, besides the
+// choice of Asio in <contextvars/asio.hpp>. Includes nothing.
 #ifndef CONTEXTVARS_CONFIG_HPP
 #define CONTEXTVARS_CONFIG_HPP
 
@@ -32,5 +32,19 @@
 #else
 #define CONTEXTVARS_EXPORT
 #endif
+
+// In a program that is built without NDEBUG, a precondition that does not hold ends it, with a message.
+#if defined(NDEBUG)
+#define CONTEXTVARS_ASSERT(condition) static_cast<void>(0)
+#else
+#define CONTEXTVARS_ASSERT(condition)                                                              \
+    ((condition) ? static_cast<void>(0)                                                            \
+                 : ::contextvars::detail::assertion_failed(#condition, __FILE__, __LINE__))
+#endif
+
+namespace contextvars::inline v0::detail {
+[[noreturn]] CONTEXTVARS_EXPORT void assertion_failed(const char* condition, const char* file,
+                                                      int line) noexcept;
+} // namespace contextvars::inline v0::detail
 
 #endif

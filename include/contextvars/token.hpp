@@ -54,7 +54,10 @@ public:
     }
 
     /// Returns: the variable that was set. Precondition: it still exists.
-    const ContextVar<T>& var() const noexcept { return *variable_; }
+    const ContextVar<T>& var() const noexcept {
+        CONTEXTVARS_ASSERT(undo_.key == detail::no_key || detail::variable_exists(undo_.key));
+        return *variable_;
+    }
 
     /// Returns: the value before the set, never a default; MISSING where there was none. Good as
     /// long as the token is neither moved nor destroyed, also after it was used.

@@ -89,6 +89,7 @@ map* share_current_bindings() noexcept {
 }
 
 void release_bindings(map* map) noexcept {
+    CONTEXTVARS_ASSERT(map != empty_map());
     // Acquire: as in drop_one().
     if (map->references.load(std::memory_order_acquire) != 1)
         return release_shared(map);

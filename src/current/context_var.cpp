@@ -31,6 +31,7 @@ namespace {
 /// Makes the current map one that the top frame may change in place from now on.
 /// Precondition: it is unshared. Returns: false where it is another's all the same.
 bool begin_writing(map& current, frame& top) noexcept {
+    CONTEXTVARS_ASSERT(unshared(current));
     // A map that its Context shows to other threads is not ours even if nobody else counts it.
     if (&current == top.published)
         return false;

@@ -138,6 +138,7 @@ frame& current_frame() {
 }
 
 identity_type new_identity() noexcept {
+    CONTEXTVARS_ASSERT(this_thread_state() != nullptr);
     thread_state& state = *this_thread_state();
     if (state.next_identity == state.end_of_identities) {
         state.next_identity = next_block_of_identities();

@@ -96,6 +96,8 @@ public:
 
     /// Precondition: take() has found none. Returns: whether it will now.
     bool refill(std::size_t block_class) noexcept {
+        CONTEXTVARS_ASSERT(last_put_[block_class] == nullptr &&
+                           lists_[block_class].first == nullptr);
         free_block* chain = std::exchange(second_[block_class], nullptr);
         if (chain == nullptr)
             chain = others_.take(block_class);
@@ -120,6 +122,7 @@ public:
 
     /// Precondition: put() has found no room. It will now.
     void make_room(std::size_t block_class) noexcept {
+        CONTEXTVARS_ASSERT(last_put_[block_class] != nullptr && lists_[block_class].room == 0);
         free_block* const full =
             std::exchange(lists_[block_class], {nullptr, blocks_in_a_chain(block_class)}).first;
         free_block* const before = std::exchange(second_[block_class], full);

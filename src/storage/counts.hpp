@@ -16,12 +16,14 @@ template <class Count>
 void add_one(std::atomic<Count>& references) noexcept {
     // Relaxed: whoever adds one holds one. Locked even where that is the only one, since several
     // threads may be adding to it: they copy one bound callable, or clone one frozen map.
-    references.fetch_add(1, std::memory_order_relaxed);
+    [[maybe_unused]] const Count before = references.fetch_add(1, std::memory_order_relaxed);
+    CONTEXTVARS_ASSERT(before != 0);
 }
 
 /// Returns: whether it was the last.
 template <class Count>
 bool drop_one(std::atomic<Count>& references) noexcept {
+    CONTEXTVARS_ASSERT(references.load(std::memory_order_relaxed) != 0);
     // A single holder needs no locked instruction: nobody else could add a reference meanwhile.
     // Acquire in both branches, so that what others did before they dropped theirs comes before
     // the destruction; release, so that what we did comes before theirs.

@@ -82,7 +82,9 @@ using core_operations = map_operations<core_policy>;
 map* share(map* map) noexcept {
     if (map == empty_map())
         return map;
+    CONTEXTVARS_ASSERT(map->references.load(std::memory_order_relaxed) != 0);
     if (map->writer.is_frame()) {
+        CONTEXTVARS_ASSERT(unshared(*map));
         // Then the map is this thread's alone: no locked instruction is needed.
         map->writer = map_writer::nobody();
         map->references.store(2, std::memory_order_relaxed);
@@ -93,6 +95,7 @@ map* share(map* map) noexcept {
 }
 
 map* copy_or_share(map* from) noexcept {
+    CONTEXTVARS_ASSERT(is_one_block(*from));
     void* const memory = try_allocate(core_policy::class_of_capacity(capacity_of(*from)));
     if (memory == nullptr) [[unlikely]]
         return share(from);
@@ -102,7 +105,10 @@ map* copy_or_share(map* from) noexcept {
     return made;
 }
 
-void end(map* map) noexcept { core_operations::end(map); }
+void end(map* map) noexcept {
+    CONTEXTVARS_ASSERT(unshared(*map));
+    core_operations::end(map);
+}
 
 map* clone(map* shared, bool gives) { return core_operations::clone(shared, gives); }
 

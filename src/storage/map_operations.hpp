@@ -135,6 +135,7 @@ struct replaced {
 /// Precondition: the map is unshared.
 template <class Counts>
 inline cell* own_far_place(map& map, key_type key) noexcept {
+    CONTEXTVARS_ASSERT(!Counts::may_be_shared(map));
     overflow* const rest = map.rest;
     if (rest == nullptr || Counts::may_be_shared(*rest))
         return nullptr;
@@ -424,6 +425,7 @@ struct map_operations {
     /// Where `key` is bound, or in the table may be, if that cell can be written at once; else
     /// nullptr. Precondition: the map is unshared.
     static cell* place_at_once(map& map, key_type key) noexcept {
+        CONTEXTVARS_ASSERT(!Policy::may_be_shared(map));
         cell& place = map.place_of(key);
         if (place.key == key || (place.key == no_key && map.rest == nullptr))
             return &place;
@@ -436,6 +438,7 @@ struct map_operations {
     /// same.
     template <class Become>
     static cell& place_for(map* map, key_type key, const Become& become) {
+        CONTEXTVARS_ASSERT(!Policy::may_be_shared(*map));
         for (;;) {
             cell& place = map->place_of(key);
             if (place.key == key)
@@ -468,6 +471,8 @@ struct map_operations {
     /// Binds, in the cell that place_for returned for it. Returns: the value before, to be released
     /// by the caller if had_value.
     static replaced put(map& map, cell& place, key_type key, const word& value) noexcept {
+        CONTEXTVARS_ASSERT(!Policy::may_be_shared(map));
+        CONTEXTVARS_ASSERT(place.key == key || place.key == no_key);
         const bool had_value = place.key == key;
         const replaced before{place.value, had_value};
         place.value = value;
@@ -483,6 +488,7 @@ struct map_operations {
 
     /// Removes, likewise.
     static replaced remove(map& map, cell& place) noexcept {
+        CONTEXTVARS_ASSERT(!Policy::may_be_shared(map) && place.key != no_key);
         --map.size;
         if (in_node(place.key))
             count_node(map, place, -1);

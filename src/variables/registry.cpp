@@ -51,6 +51,7 @@ class table {
 public:
     /// Precondition: it has grown to the index, under the lock that the caller holds.
     T& operator[](std::uint32_t index) const noexcept {
+        CONTEXTVARS_ASSERT(find(index) != nullptr);
         return chunks_[index / chunk_size].load(std::memory_order_relaxed)[index % chunk_size];
     }
     /// Returns: nullptr if this thread does not see it yet.
@@ -223,6 +224,8 @@ const void* variable_of(key_type key) noexcept {
         return entry.variable.load(std::memory_order_acquire);
     });
 }
+
+bool variable_exists(key_type key) noexcept { return variable_of(key) != nullptr; }
 
 /// What a variable asks of the registry.
 struct registry {

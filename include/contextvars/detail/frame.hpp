@@ -140,7 +140,10 @@ public:
     map* take() noexcept { return std::exchange(map_, empty_map()); }
     static pinned_map adopt(map* map) noexcept { return pinned_map(map); }
     /// Precondition: it holds the empty map.
-    void emplace(map* map) noexcept { map_ = map; }
+    void emplace(map* map) noexcept {
+        CONTEXTVARS_ASSERT(map_ == empty_map());
+        map_ = map;
+    }
 
 private:
     explicit pinned_map(map* map) noexcept : map_(map) {}

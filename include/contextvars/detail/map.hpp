@@ -127,7 +127,10 @@ public:
     constexpr bool is_frame() const noexcept { return (bits_ & 1) == 0; }
     constexpr bool is_frame(identity_type identity) const noexcept { return bits_ == identity; }
     /// Precondition: it is a frame.
-    constexpr identity_type identity() const noexcept { return bits_; }
+    constexpr identity_type identity() const noexcept {
+        CONTEXTVARS_ASSERT(is_frame());
+        return bits_;
+    }
 
     constexpr bool has_edition() const noexcept { return (bits_ & 2) != 0; }
     /// Whether both have an edition, and the same. In one branch: two take 4 % of an Asio hop's time.

@@ -98,6 +98,9 @@ struct undo {
     bool used() const noexcept { return state < undo_state::removes; }
 };
 
+/// Whether the variable that has this key does. Precondition: there is, or was, one.
+CONTEXTVARS_EXPORT bool variable_exists(key_type key) noexcept;
+
 /// As bind() and unbind(), in any case.
 CONTEXTVARS_EXPORT void bind_anyhow(const variable& variable, word value, undo& undo);
 [[nodiscard]] CONTEXTVARS_EXPORT reset_result unbind_anyhow(key_type key, undo& undo) noexcept;

@@ -65,6 +65,7 @@ public:
 
     /// Precondition: other is not running.
     flow(flow&& other) noexcept : frame_(other.frame_), map_(std::move(other.map_)) {
+        CONTEXTVARS_ASSERT(!other.running_);
         if (frame_.context != nullptr) [[unlikely]]
             take_reservation(other);
     }
@@ -79,6 +80,7 @@ public:
 
     /// Makes the flow's context current on this thread. Precondition: not running.
     void resume() noexcept {
+        CONTEXTVARS_ASSERT(!running_);
         running_ = true;
         if (frame_.context == nullptr) [[likely]]
             detail::push(frame_, map_.take());
@@ -102,6 +104,8 @@ public:
 
     /// Returns: a copy of what the flow holds. Precondition: not running.
     snapshot copy() const noexcept {
+        CONTEXTVARS_ASSERT(!running_);
+
         return frame_.context == nullptr ? snapshot(map_) : copy_reserved();
     }
 
@@ -142,6 +146,7 @@ private:
 class suspension {
 public:
     explicit suspension(flow& flow) noexcept {
+        CONTEXTVARS_ASSERT(flow.running_);
         detail::map* last = detail::replace(flow.frame_, frame_);
         flow.running_ = false;
         if (flow.frame_.context != nullptr) [[unlikely]] {

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+#include "current/dump.hpp"
+
+#include "current/print.hpp"
+#include "storage/map.hpp"
+#include "variables/registry.hpp"
+
+#include <contextvars/detail/current.hpp>
+#include <contextvars/detail/frame.hpp>
+
+#include <sstream>
+
+namespace contextvars::inline v0::detail {
+
+namespace {
+
+const char* state_of(const map& map) noexcept {
+    if (&map == empty_map())
+        return "empty";
+    if (map.writer.is_frame())
+        return "written";
+    if (map.references.load(std::memory_order_relaxed) != 1)
+        return "shared";
+    if (const frame* const top = top_frame(); top != nullptr && top->published == &map)
+        return "published";
+    return map.writer.has_edition() ? "clean" : "frozen";
+}
+
+void draw(std::ostream& out, const cell& cell) {
+    const type_operations& operations = operations_of_key(cell.key);
+    out << name_of(cell.key) << " = ";
+    print_in_list(out, operations, value_in(cell.value, operations), is_secret(cell.key));
+    if (operations.in_node)
+        out << " in a node of "
+            << static_cast<const node_head*>(node_of(cell.value))[-1].references;
+    out << '\n';
+}
+
+} // namespace
+
+std::string dump(const map& map) {
+    std::ostringstream out;
+    out << state_of(map) << ", " << map.size << " in " << capacity_of(map) << " places\n";
+    if (&map == empty_map())
+        return out.str();
+    for (std::uint32_t place = 0; place != capacity_of(map); ++place) {
+        out << "  " << place << ": ";
+        if (const cell& cell = cells_of(map)[place]; cell.key != no_key)
+            draw(out, cell);
+        else
+            out << "-\n";
+    }
+    if (map.rest == nullptr)
+        return out.str();
+    out << "  trie to " << map.rest->limit << ", of " << map.rest->references << '\n';
+    std::uint32_t position = capacity_of(map);
+    while (const cell* const bound = next_cell(map, position)) {
+        out << "    " << id_of(bound->key) << ": ";
+        draw(out, *bound);
+    }
+    for (const dead_binding* dead = map.rest->dead; dead != nullptr; dead = dead->next) {
+        out << "  dead: ";
+        draw(out, dead->bound);
+    }
+    return out.str();
+}
+
+} // namespace contextvars::inline v0::detail
