@@ -120,7 +120,7 @@ public:
     /// Shares the caller's context from now on. Precondition: the coroutine was not resumed yet.
     template <class Caller>
     void join(context_promise<Caller>& caller) noexcept {
-        CONTEXTVARS_ASSERT(state_.own.has_value() && !state_.own->running());
+        CONTEXTVARS_ASSERT(!state_.own.has_value() || !state_.own->running());
         state_.own.reset();
         state_.flow = caller.state_.flow;
         state_.root = false;
@@ -128,7 +128,7 @@ public:
 
     /// Starts in `flow` instead of a copy of the context of the call. Precondition: as join().
     void start_in(ext::flow flow) noexcept {
-        CONTEXTVARS_ASSERT(state_.own.has_value() && !state_.own->running());
+        CONTEXTVARS_ASSERT(!state_.own.has_value() || !state_.own->running());
         state_.own.reset();
         state_.own.emplace(std::move(flow));
         state_.flow = &*state_.own;
