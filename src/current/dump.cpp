@@ -52,7 +52,7 @@ std::string dump(const map& map) {
     }
     if (map.rest == nullptr)
         return out.str();
-    out << "  trie to " << map.rest->limit << ", of " << map.rest->references << '\n';
+    out << "  trie to " << map.rest->limit() << ", of " << map.rest->references << '\n';
     std::uint32_t position = capacity_of(map);
     while (const cell* const bound = next_cell(map, position)) {
         out << "    " << id_of(bound->key) << ": ";

@@ -46,26 +46,25 @@ const char* broken_in_table(const map& map, counts& found) noexcept {
     return nullptr;
 }
 
-/// `first` is the id of the first cell below the part; `shift` says how many bits of ids are below.
-const char* broken_in_trie(const map& map, const void* part, std::uint32_t shift,
+/// `first` is the id of the first cell below the part, which is to have this shift.
+const char* broken_in_trie(const map& map, const trie_part* part, std::uint32_t shift,
                            std::uint32_t first, counts& found) noexcept {
     if (part == nullptr)
         return nullptr;
+    if (part->references.load(std::memory_order_relaxed) == 0)
+        return "a part that nobody counts is in a trie";
+    if (part->shift != shift)
+        return "a part of a trie is on another level than its own";
     if (shift != 0) {
-        const branches& level = *static_cast<const branch*>(part);
-        for (std::uint32_t way = 0; way != branches::ways; ++way)
-            if (const char* const broken = broken_in_trie(
-                    map, level.children[way], shift_below(shift), first + (way << shift), found))
+        const auto& children = static_cast<const branch*>(part)->children;
+        for (std::uint32_t way = 0; way != branch::ways; ++way)
+            if (const char* const broken = broken_in_trie(map, children[way], shift_below(shift),
+                                                          first + (way << shift), found))
                 return broken;
-        return static_cast<const branch*>(part)->references.load(std::memory_order_relaxed) != 0
-                   ? nullptr
-                   : "a branch that nobody counts is in a trie";
+        return nullptr;
     }
-    const leaf& last = *static_cast<const leaf*>(part);
-    if (last.references.load(std::memory_order_relaxed) == 0)
-        return "a leaf that nobody counts is in a trie";
     for (std::uint32_t i = 0; i != leaf::ways; ++i) {
-        const cell& cell = last.cells[i];
+        const cell& cell = static_cast<const leaf*>(part)->cells[i];
         if (cell.key == no_key)
             continue;
         if (id_of(cell.key) != first + i)
@@ -80,20 +79,11 @@ const char* broken_in_trie(const map& map, const void* part, std::uint32_t shift
 }
 
 const char* broken_in_rest(const map& map, counts& found) noexcept {
-    const overflow& rest = *map.rest;
-    if (rest.references.load(std::memory_order_relaxed) == 0)
-        return "what a map has besides its table is counted by nobody";
-    if ((rest.limit != 0) != (rest.shift != 0))
-        return "a trie does not know its reach";
-    if (rest.shift != 0) {
-        if (rest.limit != branches::ways << rest.shift)
-            return "a trie does not know its reach";
-        const branches& root = static_cast<const trie&>(rest);
-        for (std::uint32_t way = 0; way != branches::ways; ++way)
-            if (const char* const broken = broken_in_trie(
-                    map, root.children[way], shift_below(rest.shift), way << rest.shift, found))
-                return broken;
-    }
+    const trie& rest = *map.rest;
+    if (rest.shift != 4 && rest.shift != 10 && rest.shift != 16)
+        return "a trie has a root of no level";
+    if (const char* const broken = broken_in_trie(map, &rest, rest.shift, 0, found))
+        return broken;
     for (const dead_binding* dead = rest.dead; dead != nullptr; dead = dead->next) {
         if (variable_of(dead->bound.key) != nullptr)
             return "the binding of a variable that exists is among the dead";

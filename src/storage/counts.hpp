@@ -37,11 +37,6 @@ struct atomic_counts {
     static bool may_be_shared(const Block& block) noexcept {
         return block.references.load(std::memory_order_acquire) != 1;
     }
-    static bool may_be_shared(void* node, std::uint32_t shift) noexcept {
-        const auto& references = shift == 0 ? static_cast<leaf*>(node)->references
-                                            : static_cast<branch*>(node)->references;
-        return references.load(std::memory_order_acquire) != 1;
-    }
 };
 
 /// Drops one of two references, both of which only the caller can use. Returns: whether it was so.

@@ -63,8 +63,10 @@ inline void copy_bytes(void* to, const void* from, std::size_t bytes) noexcept {
     } while (source != end);
 }
 
-inline leaf::leaf(const leaf& old) noexcept { copy_bytes(&cells, &old.cells, sizeof cells); }
-inline branches::branches(const branches& old) noexcept {
+inline leaf::leaf(const leaf& old) noexcept : trie_part(0) {
+    copy_bytes(&cells, &old.cells, sizeof cells);
+}
+inline branch::branch(const branch& old) noexcept : trie_part(old.shift) {
     copy_bytes(&children, &old.children, sizeof children);
 }
 
@@ -90,19 +92,18 @@ inline const cell* next_cell(const map& map, std::uint32_t& position) noexcept {
         if (const cell& cell = cells_of(map)[position++]; cell.key != no_key)
             return &cell;
     std::uint32_t id = position - capacity;
-    while (map.rest != nullptr && id < map.rest->limit) {
-        const branches* level = static_cast<const trie*>(map.rest);
-        std::uint32_t shift = map.rest->shift;
-        const void* child = level->children[way_at(id, shift)];
-        for (; child != nullptr && shift != 4; child = level->children[way_at(id, shift)]) {
-            level = static_cast<const branch*>(child);
-            shift = shift_below(shift);
+    while (map.rest != nullptr && id < map.rest->limit()) {
+        const trie_part* level = map.rest;
+        std::uint32_t shift = level->shift;
+        while (level != nullptr && level->shift != 0) {
+            shift = level->shift;
+            level = static_cast<const branch*>(level)->children[way_at(id, shift)];
         }
-        if (child == nullptr) {
+        if (level == nullptr) {
             id = ((id >> shift) + 1) << shift;
             continue;
         }
-        const cell& found = static_cast<const leaf*>(child)->cells[place_in_leaf(id++)];
+        const cell& found = static_cast<const leaf*>(level)->cells[place_in_leaf(id++)];
         if (found.key != no_key) {
             position = capacity + id;
             return &found;
@@ -113,8 +114,8 @@ inline const cell* next_cell(const map& map, std::uint32_t& position) noexcept {
 }
 
 /// Returns: a bound of the ways that have a child. Ids are dense, so most have few, the first.
-inline std::uint32_t ways_in_use(const branches& level) noexcept {
-    std::uint32_t bound = branches::ways;
+inline std::uint32_t ways_in_use(const branch& level) noexcept {
+    std::uint32_t bound = branch::ways;
     for (; bound != 0; bound -= 8) {
         std::uintptr_t any = 0;
         for (std::uint32_t i = bound - 8; i != bound; ++i)
@@ -136,34 +137,30 @@ struct replaced {
 template <class Counts>
 inline cell* own_far_place(map& map, key_type key) noexcept {
     CONTEXTVARS_ASSERT(!Counts::may_be_shared(map));
-    overflow* const rest = map.rest;
+    trie* const rest = map.rest;
     if (rest == nullptr || Counts::may_be_shared(*rest))
         return nullptr;
-    leaf* const last = find_leaf(*rest, key, [](void* child, std::uint32_t shift) {
-        return !Counts::may_be_shared(child, shift);
-    });
+    leaf* const last =
+        find_leaf(*rest, key, [](const trie_part& part) { return !Counts::may_be_shared(part); });
     if (last == nullptr)
         return nullptr;
     cell& place = last->place_of(key);
     return place.key == key ? &place : nullptr;
 }
 
-/// A policy has these static members. A block is a map, an overflow, a trie, a branch, a leaf or a
-/// dead_binding.
+/// A policy has these static members. A block is a map, a part of a trie or a dead_binding.
 ///   largest_capacity           of a table
-///   outlives_variables         a map may bind a variable that is gone; else every overflow is a trie
+///   outlives_variables         a map may bind a variable that is gone
 ///   allocate_table(capacity)   room for a map. Throws: std::bad_alloc
 ///   deallocate_table(memory, capacity)
 ///   make<T>(args…)             any other block. Throws: std::bad_alloc
 ///   unmake(block)              frees the memory of a block that has one reference or none
-///   add_reference(block), may_be_shared(block), may_be_shared(part of a trie, shift)
+///   add_reference(block), may_be_shared(block)
 ///   drop_reference(block)      returns whether the caller must destroy it
 ///   is_counted(map)            whether there may be values in the table that are counted
 ///   share_value(cell), release_value(cell)
 template <class Policy>
 struct map_operations {
-    static constexpr bool always_tries = !Policy::outlives_variables;
-
     static map* allocate_map(std::uint32_t capacity) {
         void* memory = Policy::allocate_table(capacity);
         auto* made =
@@ -179,68 +176,56 @@ struct map_operations {
     // Parts of the trie are made and parted on the way down to a place that will be written; both
     // leave the bindings the same.
 
-    static void share_trie(void* node, std::uint32_t shift) noexcept {
-        if (node == nullptr)
-            return;
-        if (shift == 0)
-            Policy::add_reference(*static_cast<leaf*>(node));
-        else
-            Policy::add_reference(*static_cast<branch*>(node));
+    static void share_part(trie_part* shared) noexcept {
+        if (shared != nullptr)
+            Policy::add_reference(*shared);
     }
-
-    static void release_trie(void* node, std::uint32_t shift) noexcept {
-        if (node == nullptr)
+    static void release_part(trie_part* last) noexcept {
+        if (last == nullptr || !Policy::drop_reference(*last))
             return;
-        if (shift == 0) {
-            auto* last = static_cast<leaf*>(node);
-            if (!Policy::drop_reference(*last))
-                return;
-            for (const cell& cell : last->cells)
-                Policy::release_value(cell);
-            Policy::unmake(last);
+        if (last->shift != 0) {
+            release_children(static_cast<branch&>(*last));
+            Policy::unmake(static_cast<branch*>(last));
         } else {
-            auto* last = static_cast<branch*>(node);
-            if (!Policy::drop_reference(*last))
-                return;
-            release_children(*last, shift);
-            Policy::unmake(last);
+            for (const cell& cell : static_cast<leaf*>(last)->cells)
+                Policy::release_value(cell);
+            Policy::unmake(static_cast<leaf*>(last));
         }
     }
 
-    static void share_children(const branches& level, std::uint32_t shift) noexcept {
+    static void share_children(const branch& level) noexcept {
         for (std::uint32_t i = 0, bound = ways_in_use(level); i != bound; ++i)
-            share_trie(level.children[i], shift_below(shift));
+            share_part(level.children[i]);
     }
-    static void release_children(const branches& level, std::uint32_t shift) noexcept {
+    static void release_children(const branch& level) noexcept {
         for (std::uint32_t i = 0, bound = ways_in_use(level); i != bound; ++i)
-            release_trie(level.children[i], shift_below(shift));
+            release_part(level.children[i]);
     }
 
     /// A copy of a part that is shared, which counts what is in it.
-    static leaf* copy_of(const leaf& old) {
-        auto* made = Policy::template make<leaf>(old);
+    static trie_part* copy_of(const trie_part& old) {
+        if (old.shift != 0) {
+            auto* made = Policy::template make<branch>(static_cast<const branch&>(old));
+            share_children(*made);
+            return made;
+        }
+        auto* made = Policy::template make<leaf>(static_cast<const leaf&>(old));
         for (const cell& cell : made->cells)
             Policy::share_value(cell);
         return made;
     }
-    static branch* copy_of(const branch& old, std::uint32_t shift) {
-        auto* made = Policy::template make<branch>(static_cast<const branches&>(old));
-        share_children(*made, shift);
-        return made;
-    }
 
-    /// Makes `node` one that only its holder has, with the same bindings; makes it if it is nullptr.
-    static void part_trie(void*& node, std::uint32_t shift) {
-        void* const old = node;
+    /// Makes a child one that only its holder has, with the same bindings; makes it if it is nullptr.
+    static void part_child(trie_part*& child, std::uint32_t shift) {
+        trie_part* const old = child;
         if (old == nullptr)
-            node = shift == 0 ? static_cast<void*>(Policy::template make<leaf>())
-                              : Policy::template make<branch>();
-        else if (Policy::may_be_shared(old, shift))
-            node = shift == 0 ? static_cast<void*>(copy_of(*static_cast<leaf*>(old)))
-                              : copy_of(*static_cast<branch*>(old), shift);
+            child = shift == 0 ? static_cast<trie_part*>(Policy::template make<leaf>())
+                               : Policy::template make<branch>(shift);
+        else if (Policy::may_be_shared(*old))
+            child = copy_of(*old);
         else
             return;
-        release_trie(old, shift);
+        release_part(old);
     }
 
     static void release_dead(dead_binding* list) noexcept {
@@ -259,31 +244,22 @@ struct map_operations {
     }
 
     /// The cell at an id that the trie reaches, on a path that only this trie has.
-    static cell& parted_place_of(trie& trie, std::uint32_t id) {
-        branches* level = &trie;
-        for (std::uint32_t shift = trie.shift;; shift = shift_below(shift)) {
-            void*& below = level->children[way_at(id, shift)];
-            part_trie(below, shift_below(shift));
-            if (shift == 4)
-                return static_cast<leaf*>(below)->cells[place_in_leaf(id)];
-            level = static_cast<branch*>(below);
+    static cell& parted_place_of(trie& root, std::uint32_t id) {
+        trie_part* level = &root;
+        while (level->shift != 0) {
+            trie_part*& below = static_cast<branch*>(level)->children[way_at(id, level->shift)];
+            part_child(below, shift_below(level->shift));
+            level = below;
         }
+        return static_cast<leaf*>(level)->cells[place_in_leaf(id)];
     }
 
-    static void unmake_overflow(overflow* rest) noexcept {
-        if (always_tries || rest->limit != 0)
-            Policy::unmake(static_cast<trie*>(rest));
-        else if constexpr (!always_tries)
-            Policy::unmake(rest);
-    }
-
-    [[gnu::noinline]] static void release_overflow(overflow* rest) noexcept {
-        if (rest == nullptr || !Policy::drop_reference(*rest))
+    [[gnu::noinline]] static void release_trie(trie* last) noexcept {
+        if (last == nullptr || !Policy::drop_reference(*last))
             return;
-        if (rest->limit != 0)
-            release_children(static_cast<trie&>(*rest), rest->shift);
-        release_dead(rest->dead);
-        unmake_overflow(rest);
+        release_children(*last);
+        release_dead(last->dead);
+        Policy::unmake(last);
     }
 
     /// Counts a value in a node, which comes to a cell or goes.
@@ -292,65 +268,41 @@ struct map_operations {
             map.nodes = static_cast<std::uint8_t>(map.nodes + change);
     }
 
-    /// Exchanges what a map has besides its table, for what has the same in it.
-    static void replace_rest(map& map, overflow* made, bool shares) noexcept {
-        overflow* const old = map.rest;
-        if (shares) {
-            if (old->limit != 0)
-                share_children(static_cast<trie&>(*made), made->shift);
-            share_dead(made->dead);
-        }
+    static void replace_trie(map& map, trie* made) noexcept {
         std::atomic_signal_fence(std::memory_order_release);
         map.rest = made;
-        if (shares)
-            release_overflow(old);
-        else if (old != nullptr)
-            unmake_overflow(old);
     }
 
-    /// The trie, which is made and parted as needed. One that is made reaches `id`.
+    /// The map's trie, which is made and parted as needed. One that is made reaches `id`.
     [[gnu::noinline]] static trie& parted_trie(map& map, std::uint32_t id) {
-        overflow* const old = map.rest;
-        const bool shared = old != nullptr && Policy::may_be_shared(*old);
-        if (old != nullptr && old->limit != 0 && !shared)
-            return static_cast<trie&>(*old);
-        trie* const made = old == nullptr ? Policy::template make<trie>(id)
-                           : old->limit == 0
-                               ? Policy::template make<trie>(*old, id)
-                               : Policy::template make<trie>(static_cast<trie&>(*old));
-        replace_rest(map, made, shared);
-        return *made;
-    }
-
-    /// For what needs no trie.
-    static overflow& parted_rest(map& map) {
-        overflow* const old = map.rest;
-        if (old == nullptr)
-            return *(map.rest = Policy::template make<overflow>());
-        if (!Policy::may_be_shared(*old))
-            return *old;
-        if (old->limit != 0)
-            return parted_trie(map, 0);
-        replace_rest(map, Policy::template make<overflow>(*old), true);
+        trie* const old = map.rest;
+        if (old == nullptr) {
+            replace_trie(map, Policy::template make<trie>(id));
+        } else if (Policy::may_be_shared(*old)) {
+            trie* const made = Policy::template make<trie>(*old);
+            share_children(*made);
+            share_dead(made->dead);
+            replace_trie(map, made);
+            release_trie(old);
+        }
         return *map.rest;
     }
 
     /// The place of `key` in the trie, which is made, parted and raised as needed.
     static cell& parted_far_place(map& map, key_type key) {
         trie* root = &parted_trie(map, id_of(key));
-        while (id_of(key) >= root->limit) {
+        while (id_of(key) >= root->limit()) {
             // Root and shift must change at once, so they change with the object that holds them.
-            auto* below = Policy::template make<branch>(*root);
+            auto* below = Policy::template make<branch>(static_cast<const branch&>(*root));
             trie* raised = nullptr;
             try {
-                raised = Policy::template make<trie>(*root, root->limit);
+                raised = Policy::template make<trie>(*root, *below);
             } catch (...) {
                 Policy::unmake(below);
                 throw;
             }
-            raised->children[0] = below;
-            replace_rest(map, raised, false);
-            root = raised;
+            replace_trie(map, raised);
+            Policy::unmake(std::exchange(root, raised));
         }
         return parted_place_of(*root, id_of(key));
     }
@@ -379,7 +331,7 @@ struct map_operations {
                 Policy::release_value(cell);
                 --left;
             }
-        release_overflow(map.rest);
+        release_trie(map.rest);
     }
 
     /// Drops a reference. The last destroys the values, whose destructors may call anything here.
@@ -415,7 +367,7 @@ struct map_operations {
 
     /// Moves the binding in `place`, whose variable is gone, to the list.
     [[gnu::noinline]] static void bury(map& map, cell& place) {
-        overflow& rest = parted_rest(map);
+        trie& rest = parted_trie(map, id_of(place.key));
         rest.dead = Policy::template make<dead_binding>(1U, place, rest.dead);
         if (in_node(place.key))
             count_node(map, place, -1);

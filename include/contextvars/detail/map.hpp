@@ -42,15 +42,22 @@ struct cell {
     word value;
 };
 
-// The trie on ids, of what finds its place in the table taken.
+// The trie on ids, of what finds its place in the table taken. Each part may be shared by several tries, and so counts
+// those that refer to it. A copy of a part does not count yet what it then shares with the old one.
 
-struct leaf {
-    static constexpr std::uint32_t ways = 16;
-
-    leaf() noexcept : cells{} {}
-    explicit leaf(const leaf& old) noexcept; // what it is to share with old is not counted yet
+struct trie_part {
+    explicit trie_part(std::uint32_t of_ids) noexcept : shift(of_ids) {}
 
     std::atomic<std::uint32_t> references{1};
+    const std::uint32_t shift; ///< of the ids, for a way of it: 16, 10 or 4; 0: it is a leaf
+};
+
+struct leaf : trie_part {
+    static constexpr std::uint32_t ways = 16;
+
+    leaf() noexcept : trie_part(0), cells{} {}
+    explicit leaf(const leaf& old) noexcept;
+
     std::array<cell, ways> cells;
 
     const cell& place_of(key_type key) const noexcept {
@@ -64,48 +71,35 @@ struct leaf {
     }
 };
 
-struct branches {
+struct branch : trie_part {
     static constexpr std::uint32_t ways = 64;
 
-    branches() noexcept : children{} {}
-    branches(const branches& old) noexcept; // as for leaves
+    explicit branch(std::uint32_t of_ids) noexcept : trie_part(of_ids), children{} {}
+    explicit branch(const branch& old) noexcept;
 
-    std::array<void*, ways> children; ///< branch*, or leaf* at shift 4
-};
-
-struct branch : branches {
-    branch() noexcept = default;
-    explicit branch(const branches& old) noexcept : branches(old) {}
-
-    std::atomic<std::uint32_t> references{1};
+    std::array<trie_part*, ways> children;
 };
 
 struct map;
 struct dead_binding;
 
-/// What a map has besides its table.
-struct overflow {
-    overflow() noexcept = default;
-    explicit overflow(const overflow& old) noexcept // as for leaves
-        : limit(old.limit), dead(old.dead), shift(old.shift) {}
-
-    std::atomic<std::uint32_t> references{1};
-    std::uint32_t limit = 0; ///< ids below it have a place in the trie; 0: this is not a trie
-    dead_binding* dead = nullptr;
-    std::uint32_t shift = 0; ///< of ids at the root: 4, 10 or 16; 0: this is not a trie
-};
-
-/// With the root of the trie, so that a lookup has one pointer less to follow.
-struct trie : overflow, branches {
-    explicit trie(std::uint32_t id) noexcept { reach_for(id); }
-    trie(const overflow& old, std::uint32_t id) noexcept : overflow(old) { reach_for(id); }
-    explicit trie(const trie& old) noexcept = default;
-
-private:
-    void reach_for(std::uint32_t id) noexcept {
-        shift = id < 1U << 10 ? 4 : id < 1U << 16 ? 10 : 16;
-        limit = ways << shift;
+/// The root, with what else a map has besides its table.
+struct trie : branch {
+    /// One that reaches an id.
+    explicit trie(std::uint32_t id) noexcept
+        : branch(id < 1U << 10   ? 4U
+                 : id < 1U << 16 ? 10U
+                                 : 16U) {}
+    explicit trie(const trie& old) noexcept : branch(old), dead(old.dead) {}
+    /// One that reaches 64 times as far as `old`, whose parts are in `below` now.
+    trie(const trie& old, branch& below) noexcept : branch(old.shift + 6), dead(old.dead) {
+        children[0] = &below;
     }
+
+    /// Ids below it have a place.
+    std::uint32_t limit() const noexcept { return ways << shift; }
+
+    dead_binding* dead = nullptr; ///< bindings of variables that are gone, whose place was needed
 };
 
 /// Who may change a map in place without asking: one frame, and that only while the map is the current one
@@ -155,7 +149,7 @@ struct alignas(16) map {                   // four bits of its address are free 
     std::uint32_t size;                    ///< bindings, those in rest included
     std::atomic<std::uint32_t> references; ///< 1: its holder may change it in place
     std::uint8_t nodes;                    ///< cells (without rest's) whose value is in a node
-    overflow* rest;                        ///< nullptr as long as every key has found its place
+    trie* rest;                            ///< nullptr as long as every key has found its place
     map_writer writer;
 
     /// Of a key's place, from the first cell, in bytes.
@@ -209,29 +203,26 @@ constexpr std::uint32_t shift_below(std::uint32_t shift) noexcept {
 }
 
 constexpr std::uint32_t way_at(std::uint32_t id, std::uint32_t shift) noexcept {
-    return (id >> shift) % branches::ways;
+    return (id >> shift) % branch::ways;
 }
 constexpr std::uint32_t place_in_leaf(std::uint32_t id) noexcept { return id % leaf::ways; }
 
 /// The leaf that binds `key`, if one does; else nullptr, or any other leaf: the bits of a key beyond the
 /// trie's reach are not looked at, so the caller must compare the key that it finds. nullptr also if
-/// accepts(child, shift of the child) refuses a part on the way.
+/// accepts(part) refuses a part on the way.
 template <class Accepts>
-inline leaf* find_leaf(const overflow& rest, key_type key, const Accepts& accepts) noexcept {
-    const auto child = [&](const branches& level, std::uint32_t shift) -> void* {
+inline leaf* find_leaf(const trie& root, key_type key, const Accepts& accepts) noexcept {
+    const auto child = [&](const branch& level, std::uint32_t shift) -> trie_part* {
         // The id's bits; above those of the last level are the descriptor's.
         const std::uint32_t way =
             shift == 16 ? id_of(key) >> 16
-                        : static_cast<std::uint32_t>(key >> (4 + shift)) % branches::ways;
-        void* const found = level.children[way];
-        return found != nullptr && accepts(found, shift_below(shift)) ? found : nullptr;
+                        : static_cast<std::uint32_t>(key >> (4 + shift)) % branch::ways;
+        trie_part* const found = level.children[way];
+        return found != nullptr && accepts(*found) ? found : nullptr;
     };
-    // If this is no trie, `level` is not used. It stands here for the sake of one branch.
-    const branches* level = static_cast<const trie*>(&rest);
-    if (rest.shift != 4) {
-        if (rest.shift != 10) [[unlikely]] {
-            if (rest.shift == 0)
-                return nullptr;
+    const branch* level = &root;
+    if (root.shift != 4) {
+        if (root.shift != 10) [[unlikely]] {
             level = static_cast<const branch*>(child(*level, 16));
             if (level == nullptr)
                 return nullptr;
@@ -243,11 +234,9 @@ inline leaf* find_leaf(const overflow& rest, key_type key, const Accepts& accept
     return static_cast<leaf*>(child(*level, 4));
 }
 
-inline constexpr auto any_child = [](const void*, std::uint32_t) noexcept { return true; };
-
 /// The cell of `key` in a map's rest, or nullptr.
-inline const cell* find_in_rest(const overflow& rest, key_type key) noexcept {
-    const leaf* last = find_leaf(rest, key, any_child);
+inline const cell* find_in_rest(const trie& rest, key_type key) noexcept {
+    const leaf* last = find_leaf(rest, key, [](const trie_part&) { return true; });
     if (last == nullptr)
         return nullptr;
     const cell& place = last->place_of(key);

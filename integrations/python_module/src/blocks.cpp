@@ -67,7 +67,7 @@ int for_each_owned(const engine::map& map, Visit&& visit) {
     return map.rest != nullptr ? visit(object_of(map.rest)) : 0;
 }
 template <class Visit>
-int for_each_owned(const engine::branches& level, Visit&& visit) {
+int for_each_owned(const engine::branch& level, Visit&& visit) {
     for (std::uint32_t i = 0, bound = engine::ways_in_use(level); i != bound; ++i)
         if (level.children[i] != nullptr)
             if (int stop = visit(object_of(level.children[i])))

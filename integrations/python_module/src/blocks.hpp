@@ -126,9 +126,6 @@ struct python_policy {
     static bool may_be_shared(const Block& block) noexcept {
         return Py_REFCNT(object_of(&block)) != 1;
     }
-    static bool may_be_shared(const void* node, std::uint32_t) noexcept {
-        return Py_REFCNT(object_of(node)) != 1;
-    }
 
     static bool is_counted(const engine::map& map) noexcept { return map.size != 0; }
     static void share_value(const engine::cell& cell) noexcept {
