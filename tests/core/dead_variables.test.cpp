@@ -4,6 +4,7 @@
 #include <contextvars/contextvars.hpp>
 
 #include "support/counted.hpp"
+#include "support/environment.hpp"
 #include "support/isolated.hpp"
 
 #include <gtest/gtest.h>
@@ -145,6 +146,28 @@ TEST_F(DeadVariablesTest, keep_their_binding_when_the_next_variable_is_bound) {
     EXPECT_EQ(context.size(), 2u);
 }
 
+TEST_F(DeadVariablesTest, keep_their_binding_in_a_large_context_too) {
+    constexpr std::size_t count = 200;
+    const NothingLeaks leaks;
+    isolated([&] {
+        std::vector<std::unique_ptr<cv::ContextVar<Counted>>> variables(count);
+        for (const char* const name : {"dead", "next"}) {
+            for (auto& variable : variables) {
+                variable =
+                    std::make_unique<cv::ContextVar<Counted>>(name); // with an id that was free
+                variable->set(Counted(1));
+            }
+        }
+        std::size_t found = 0;
+        for (auto&& [variable, value] : cv::copy_context()) {
+            found += variable.name() == "dead" ? 1 : 0;
+        }
+        EXPECT_EQ(found, count);
+        EXPECT_EQ(cv::copy_context().size(), 2 * count);
+    });
+    EXPECT_TRUE(leaks.holds());
+}
+
 TEST_F(DeadVariablesTest, do_not_accept_the_tokens_of_what_was_there_before) {
     alignas(cv::ContextVar<int>) unsigned char place[sizeof(cv::ContextVar<int>)];
     auto* dead = new (place) cv::ContextVar<int>("same");
@@ -203,13 +226,15 @@ TEST_F(DeadVariablesTest, leave_a_place_that_another_thread_finds_missing_too) {
 }
 
 TEST_F(DeadVariablesTest, are_not_mistaken_after_their_place_was_reused_ever_so_often) {
-    cv::Context kept; // a 16-bit count of reuses would come round in here
+    cv::Context kept;
     {
-        cv::ContextVar<int> dead{"dead"};
+        cv::ContextVar<int> dead{"of the same name"};
         kept.run([&] { dead.set(1); });
     }
-    for (int i = 0; i < 140000; ++i) {
-        cv::ContextVar<int> next{"next"};
+    // A key has 20 bits for the count of reuses, which would come round in here.
+    const int rounds = contextvars_tests::sanitized ? 100'000 : (1 << 20) + 2;
+    for (int i = 0; i < rounds; ++i) {
+        cv::ContextVar<int> next{"of the same name"};
         ASSERT_FALSE(kept.contains(next)) << i;
         auto scope = next.scoped(i);
     }

@@ -4,6 +4,7 @@
 #include <contextvars/diagnostics.hpp>
 
 #include <contextvars/contextvars.hpp>
+#include <contextvars/ext/flow.hpp>
 
 #include "support/isolated.hpp"
 #include "support/recorded_diagnostics.hpp"
@@ -14,10 +15,12 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <thread>
@@ -76,6 +79,15 @@ void leave_inside_run() {
     b.run([&] { delete guard; });
 }
 
+/// So that nobody else writes to its memory.
+void destroy_in_place_while_entered() {
+    alignas(cv::Context) static std::byte place[sizeof(cv::Context)];
+    auto* context = ::new (static_cast<void*>(place)) cv::Context;
+    auto* guard = new entered(context->enter());
+    std::destroy_at(context);
+    delete guard;
+}
+
 void destroy_while_entered() {
     auto* context = new cv::Context;
     auto* guard = new entered(context->enter());
@@ -129,6 +141,16 @@ TEST_F(DiagnosticsTest, of_a_scope_are_written_to_standard_error_in_one_line_by_
     EXPECT_CONTAINS(text, "<Context at 0x");
     ASSERT_FALSE(text.empty());
     EXPECT_EQ(text.find('\n'), text.size() - 1) << text;
+}
+
+TEST_F(DiagnosticsTest, that_a_hook_is_told_are_not_written) {
+    const RecordedDiagnostics diagnostics;
+    cv::ContextVar<int> v{"noisy"};
+    auto* scope = new auto(v.scoped(1));
+    testing::internal::CaptureStderr();
+    isolated([&] { delete scope; });
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+    EXPECT_EQ(diagnostics.all().size(), 1U);
 }
 
 TEST_F(DiagnosticsTest, of_a_scope_name_the_variable_and_the_context_that_was_current_instead) {
@@ -188,6 +210,31 @@ TEST_F(DiagnosticsDeathTest, leaving_out_of_order_terminates) {
     EXPECT_DEATH(leave_out_of_order(), not_the_last);
 }
 
+TEST_F(DiagnosticsDeathTest, suspending_a_flow_below_an_entered_context_terminates) {
+    EXPECT_DEATH(
+        {
+            cv::ext::flow flow;
+            cv::Context context;
+            flow.resume();
+            auto* const guard = new entered(context.enter());
+            flow.suspend();
+            delete guard;
+        },
+        "not the one entered last");
+    EXPECT_DEATH(
+        {
+            cv::ext::flow flow;
+            cv::Context context;
+            flow.resume();
+            auto* const guard = new entered(context.enter());
+            {
+                const cv::ext::suspension scope(flow);
+            }
+            delete guard;
+        },
+        "not the one entered last");
+}
+
 TEST_F(DiagnosticsDeathTest, leaving_on_another_thread_terminates) {
     EXPECT_DEATH(leave_on_another_thread(), not_the_last);
     EXPECT_DEATH(leave_on_another_thread_that_entered_something_itself(), not_the_last);
@@ -199,6 +246,7 @@ TEST_F(DiagnosticsDeathTest, leaving_by_guard_inside_another_run_terminates) {
 
 TEST_F(DiagnosticsDeathTest, destroying_an_entered_context_terminates) {
     EXPECT_DEATH(destroy_while_entered(), destroyed);
+    EXPECT_DEATH(destroy_in_place_while_entered(), destroyed);
     EXPECT_DEATH(destroy_inside_run(), destroyed);
     EXPECT_DEATH(destroy_on_another_thread_while_entered(), destroyed);
     EXPECT_DEATH(destroy_while_another_is_entered_inside(), destroyed);

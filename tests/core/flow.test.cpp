@@ -36,6 +36,32 @@ TEST(Flow, begins_with_the_bindings_of_where_it_is_made) {
     });
 }
 
+TEST(Flow, reserves_the_context_that_it_is_made_of) {
+    cv::Context context;
+    {
+        const cv::ext::flow flow(context);
+        EXPECT_THROW(context.run([] {}), cv::RuntimeError);
+        EXPECT_THROW(cv::ext::flow{context}, cv::RuntimeError);
+    }
+    EXPECT_NO_THROW(context.run([] {}));
+}
+
+TEST(Flow, does_not_take_the_tokens_of_its_copy) {
+    cv::ContextVar<int> v("v");
+    cv::ext::flow flow;
+    {
+        const cv::ext::flow_scope scope(flow);
+        v.set(1);
+    }
+    cv::ext::flow copy(flow.copy());
+    copy.resume();
+    auto token = v.set(2);
+    copy.suspend();
+    const cv::ext::flow_scope scope(flow);
+    EXPECT_EQ(v.try_reset(token), cv::reset_result::wrong_context);
+    EXPECT_EQ(v.get(), 1);
+}
+
 TEST(Flow, keeps_what_is_set_in_it_from_one_thread_to_the_next) {
     cv::ContextVar<int> v("v");
     cv::ext::flow flow;
@@ -202,6 +228,22 @@ TEST(Suspension, in_a_copy_of_what_is_bound_as_well_copies_nothing) {
             EXPECT_EQ(bound(), sets_first ? 1 : 0);
             flow.suspend();
         });
+}
+
+TEST(Suspension, shows_the_bindings_of_a_flow_that_has_set_nothing) {
+    cv::ContextVar<int> v("v");
+    in_empty_context([&] {
+        v.set(1);
+        cv::ext::flow flow;
+        v.set(2);
+        const cv::Context captured = cv::copy_context(); // so both are of an edition
+        flow.resume();
+        {
+            const cv::ext::suspension scope(flow);
+            EXPECT_EQ(v.get(), 1);
+        }
+        EXPECT_EQ(v.get(), 2);
+    });
 }
 
 TEST(Suspension, gives_a_context_the_flow_is_reserved_for_what_was_set) {

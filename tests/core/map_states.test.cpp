@@ -386,6 +386,29 @@ TEST_F(ManyVariablesTest, are_missing_where_they_were_not_set_however_far_the_tr
     }
 }
 
+TEST_F(ManyVariablesTest, may_have_ids_that_lie_far_apart) {
+    constexpr std::size_t few = 200, far = 1 << 16;
+    auto variables = bound_variables<int>(far + few);
+    for (int order = 0; order < 2; ++order) { // as above
+        cv::Context context;
+        context.run([&] {
+            int wrong = 0;
+            for (std::size_t i = 0; i < few; ++i) {
+                variables[i]->set(1);
+            }
+            for (std::size_t i = 0; i < few; ++i) {
+                variables[far + i]->set(2);
+            }
+            for (std::size_t i = 0; i < few; ++i) {
+                wrong += variables[i]->get(0) != 1 || variables[far + i]->get(0) != 2;
+            }
+            EXPECT_EQ(wrong, 0);
+        });
+        EXPECT_EQ(context.size(), 2 * few);
+        std::ranges::reverse(variables);
+    }
+}
+
 TEST_F(ManyVariablesTest, that_are_large_are_found_in_copies_of_copies) {
     constexpr int count = 70'000;
     const auto variables = bound_variables<Wide>(count);

@@ -163,6 +163,32 @@ TEST_F(RunTest, cannot_be_entered_while_another_thread_has_entered_it) {
     std::thread([&] { EXPECT_EQ(context.run([] { return 1; }), 1); }).join();
 }
 
+TEST_F(RunTest, gives_other_threads_copies_of_values_and_no_references_to_them) {
+    cv::ContextVar<int> v{"v"};
+    cv::Context context;
+    context.run([&] { v.set(1); });
+    context.run([&] {
+        v.set(2);
+        std::thread([&] {
+            EXPECT_THROW(static_cast<void>(context.get(v)), cv::RuntimeError);
+            EXPECT_THROW(static_cast<void>(context[v]), cv::RuntimeError);
+            EXPECT_EQ(context.get(v, 0), 1) << "what it was when it was entered";
+        }).join();
+        EXPECT_EQ(*context.get(v), 2);
+    });
+}
+
+TEST_F(RunTest, of_an_rvalue_leaves_bindings_that_stay_while_the_next_one_changes_them) {
+    cv::ContextVar<int> v{"v"};
+    cv::Context context;
+    std::move(context).run([&] { v.set(1); });
+    context.run([&] {
+        v.set(2);
+        std::thread([&] { EXPECT_EQ(context.get(v, 0), 1); }).join();
+    });
+    EXPECT_EQ(*context.get(v), 2);
+}
+
 TEST_F(RunTest, stays_entered_from_enter_to_the_end_of_the_guard) {
     cv::ContextVar<int> v{"v", 0};
     cv::Context context;

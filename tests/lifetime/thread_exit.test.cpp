@@ -218,11 +218,14 @@ TEST(ThreadExitTest, a_thread_that_ends_inside_a_context_it_changed_leaves_its_b
     static cv::Context* const context = new cv::Context;
     static entered* guard = nullptr;
     context->run([] { text.set("bound before, and too long for the small string buffer"); });
+    const NothingLeaks leaks;
     std::thread([] {
         guard = new entered(context->enter());
         number.set(5);
+        counted.set(Counted(1));
         text.set("bound inside, and too long for the small string buffer");
     }).join();
+    EXPECT_TRUE(leaks.holds()) << "what it had bound inside, and shown to nobody, is gone";
     EXPECT_GE(context->get(text, "").size(), 40u);
     EXPECT_NE(guard, nullptr);
     EXPECT_THROW(context->run([] {}), cv::RuntimeError);

@@ -67,14 +67,17 @@ TEST_F(StressTest, what_was_captured_of_a_context_that_is_gone_is_called_by_all_
         cv::ContextVar<int> v{"v"};
         cv::ContextVar<int> w{"w"};
         auto context = std::make_unique<cv::Context>();
+        auto same = std::make_unique<cv::Context>();
         context->run([&] { v.set(round); });
+        same->run([&] { v.set(round); });
         const auto bound = cv::bind_context(*context, [&] {
             const bool right = v.get() == round && w.try_get() == nullptr;
             w.set(1);
             return right;
         });
-        const cv::ext::snapshot snapshot(*context);
+        const cv::ext::snapshot snapshot(*same);
         context.reset();
+        same.reset();
         at_once([&](int) {
             long failures = 0;
             for (int i = 0; i < 100; ++i) {
@@ -84,6 +87,45 @@ TEST_F(StressTest, what_was_captured_of_a_context_that_is_gone_is_called_by_all_
             }
             tally(100, failures);
         });
+    }
+}
+
+TEST_F(StressTest, one_context_and_copies_of_it_are_captured_inside_by_all_at_once) {
+    for (int round = 0; round < 50; ++round) {
+        cv::ContextVar<int> v{"v"};
+        cv::Context context; // whose map was not captured before
+        context.run([&] { v.set(round); });
+        const auto capture = [&] {
+            return *cv::copy_context().get(v) == round && *cv::copy_context().get(v) == round;
+        };
+        at_once([&](int index) {
+            const bool right =
+                index == 0 ? context.run(capture) : cv::Context(context).run(capture);
+            tally(1, right ? 0 : 1);
+        });
+    }
+}
+
+TEST_F(StressTest, what_another_thread_has_read_and_dropped_is_changed_in_place) {
+    cv::ContextVar<int> number{"number"};
+    cv::ContextVar<std::string> text{"text"}; // so that the map is shared
+    text.set("text");
+    number.set(0);
+    for (int round = 1; round <= 50; ++round) {
+        std::optional<cv::Context> shared(cv::copy_context());
+        // Orders the two, and synchronises nothing: that is left to the count of references.
+        std::atomic<bool> dropped = false;
+        std::thread other([&] {
+            const bool right = *shared->get(number) == round - 1;
+            shared.reset();
+            tally(1, right ? 0 : 1);
+            dropped.store(true, std::memory_order_relaxed);
+        });
+        while (!dropped.load(std::memory_order_relaxed)) {
+            std::this_thread::yield();
+        }
+        number.set(round);
+        other.join();
     }
 }
 
@@ -250,6 +292,25 @@ TEST_F(StressTest, one_context_is_entered_by_one_thread_at_a_time) {
     });
     EXPECT_GE(entered, 1);
     EXPECT_EQ(*context.get(count), entered) << "two threads were inside at once";
+}
+
+TEST_F(StressTest, what_is_done_in_a_context_is_seen_by_who_enters_it_next) {
+    cv::Context context; // in which nothing is set
+    long entered = 0;
+    std::atomic<long> expected = 0;
+    at_once([&](int) {
+        const long rounds = budget() / parties;
+        for (long i = 0; i < rounds; ++i) {
+            try {
+                context.run([&] { ++entered; });
+                expected.fetch_add(1, std::memory_order_relaxed);
+            } catch (const cv::RuntimeError&) {
+                continue; // another thread is inside
+            }
+        }
+        tally(rounds, 0);
+    });
+    EXPECT_EQ(entered, expected);
 }
 
 TEST_F(StressTest, contexts_values_and_tokens_die_on_other_threads) {

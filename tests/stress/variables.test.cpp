@@ -52,23 +52,24 @@ TEST_F(StressTest, variables_are_made_and_destroyed_by_all_at_once) {
 
 TEST_F(StressTest, a_thread_prints_what_another_one_bound_first_without_having_met_it) {
     // The two share the variables and nothing else: the flag orders them, and synchronises nothing.
+    constexpr int count = 1100; // which needs more room for names and types than there was before
     std::deque<cv::ContextVar<std::string>> variables;
-    for (int i = 0; i < 200; ++i) {
+    for (int i = 0; i < count; ++i) {
         variables.emplace_back("variable " + std::to_string(i));
     }
     std::atomic<int> bound = 0;
     std::thread first([&] {
-        for (int i = 0; i < 200; ++i) {
+        for (int i = 0; i < count; ++i) {
             const auto scope = variables[static_cast<std::size_t>(i)].scoped("first");
             bound.store(i + 1, std::memory_order_relaxed);
         }
     });
     std::thread second([&] {
-        for (int i = 0; i < 200; ++i) {
+        for (int i = 0; i < count; ++i) {
             while (bound.load(std::memory_order_relaxed) <= i) {
                 std::this_thread::yield();
             }
-            const auto token = variables[static_cast<std::size_t>(i)].set("second");
+            auto token = variables[static_cast<std::size_t>(i)].set("second");
             const cv::Context context = cv::copy_context();
             std::ostringstream out;
             out << context << token;
@@ -79,6 +80,7 @@ TEST_F(StressTest, a_thread_prints_what_another_one_bound_first_without_having_m
                 EXPECT_TRUE(variable.exists());
                 EXPECT_NE(value.as<std::string>(), nullptr);
             }
+            variables[static_cast<std::size_t>(i)].reset(token);
         }
     });
     first.join();
