@@ -37,6 +37,21 @@ TEST_F(TokenTest, knows_its_variable) {
     EXPECT_EQ(&token.var(), &v);
 }
 
+TEST_F(TokenTest, gives_back_its_share_of_an_old_value_that_its_context_has_again) {
+    const NothingLeaks leaks;
+    isolated([] {
+        cv::ContextVar<Counted> v{"v"};
+        v.set(Counted(1));
+        {
+            auto token = v.set(Counted(2));
+            v.reset(token);
+            EXPECT_EQ(token.old_value()->value, 1);
+        }
+        EXPECT_EQ(v.get().value, 1);
+    });
+    EXPECT_TRUE(leaks.holds());
+}
+
 TEST_F(TokenTest, knows_the_value_before) {
     cv::ContextVar<int> number{"number"};
     cv::ContextVar<std::string> text{"text"};
