@@ -24,7 +24,6 @@
 #include <cstdint>
 #include <iosfwd>
 #include <iterator>
-#include <memory>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
@@ -32,8 +31,6 @@
 #include <utility>
 
 namespace contextvars::inline v0 {
-
-class Context;
 
 namespace detail {
 struct context_access;
@@ -119,6 +116,10 @@ namespace detail {
 struct snapshot_access {
     struct snapshot;
 
+    /// Counts one reference. Throws: std::bad_alloc.
+    CONTEXTVARS_EXPORT static const snapshot* take(const Context& context);
+    CONTEXTVARS_EXPORT static void share(const snapshot& snapshot) noexcept;
+    CONTEXTVARS_EXPORT static void drop(const snapshot& snapshot) noexcept;
     CONTEXTVARS_EXPORT static std::size_t size(const snapshot& snapshot) noexcept;
     CONTEXTVARS_EXPORT static binding at(const snapshot& snapshot, std::size_t index) noexcept;
     static variable_ref variable(key_type key) noexcept { return variable_ref(key); }
@@ -126,6 +127,33 @@ struct snapshot_access {
                            bool secret) noexcept {
         return {operations, value, secret};
     }
+};
+
+/// Counts a reference to a snapshot, or to none.
+class shared_snapshot {
+public:
+    shared_snapshot() noexcept = default;
+    explicit shared_snapshot(const Context& context) : snapshot_(snapshot_access::take(context)) {}
+    shared_snapshot(const shared_snapshot& other) noexcept : snapshot_(other.snapshot_) {
+        if (snapshot_ != nullptr)
+            snapshot_access::share(*snapshot_);
+    }
+    shared_snapshot(shared_snapshot&& other) noexcept
+        : snapshot_(std::exchange(other.snapshot_, nullptr)) {}
+    shared_snapshot& operator=(shared_snapshot other) noexcept {
+        std::swap(snapshot_, other.snapshot_);
+        return *this;
+    }
+    ~shared_snapshot() {
+        if (snapshot_ != nullptr)
+            snapshot_access::drop(*snapshot_);
+    }
+
+    std::size_t size() const noexcept { return snapshot_access::size(*snapshot_); }
+    binding at(std::size_t index) const noexcept { return snapshot_access::at(*snapshot_, index); }
+
+private:
+    const snapshot_access::snapshot* snapshot_ = nullptr;
 };
 
 struct get_item {
@@ -148,8 +176,6 @@ struct get_value {
 /// Cost: begin() and each copy of an iterator count a reference; the rest as a vector's.
 template <class Get>
 class snapshot_range {
-    using snapshot = detail::snapshot_access::snapshot;
-
 public:
     class iterator {
     public:
@@ -161,9 +187,7 @@ public:
         using pointer = void;
 
         iterator() noexcept = default;
-        value_type operator*() const noexcept {
-            return Get::of(detail::snapshot_access::at(*snapshot_, index_));
-        }
+        value_type operator*() const noexcept { return Get::of(snapshot_.at(index_)); }
         iterator& operator++() noexcept {
             ++index_;
             return *this;
@@ -177,29 +201,28 @@ public:
             return a.index_ == b.index_;
         }
         friend bool operator==(const iterator& a, std::default_sentinel_t) noexcept {
-            return a.index_ == detail::snapshot_access::size(*a.snapshot_);
+            return a.index_ == a.snapshot_.size();
         }
 
     private:
-        iterator(std::shared_ptr<const snapshot> bindings, std::size_t index) noexcept
+        iterator(detail::shared_snapshot bindings, std::size_t index) noexcept
             : snapshot_(std::move(bindings)), index_(index) {}
 
-        std::shared_ptr<const snapshot> snapshot_;
+        detail::shared_snapshot snapshot_;
         std::size_t index_ = 0;
 
         friend class snapshot_range;
     };
 
     iterator begin() const noexcept { return {snapshot_, 0}; }
-    iterator end() const noexcept { return {nullptr, size()}; }
-    std::size_t size() const noexcept { return detail::snapshot_access::size(*snapshot_); }
+    iterator end() const noexcept { return {{}, size()}; }
+    std::size_t size() const noexcept { return snapshot_.size(); }
     bool empty() const noexcept { return size() == 0; }
 
 private:
-    explicit snapshot_range(std::shared_ptr<const snapshot> bindings) noexcept
-        : snapshot_(std::move(bindings)) {}
+    explicit snapshot_range(const Context& context) : snapshot_(context) {}
 
-    std::shared_ptr<const snapshot> snapshot_;
+    detail::shared_snapshot snapshot_;
 
     friend class Context;
 };
@@ -342,9 +365,9 @@ public:
 
     /// Ranges over what is bound now, in no particular order: binding, variable_ref, value_ref.
     /// Throws: std::bad_alloc. Cost: O(size), two allocations. From: Python's Context.items().
-    items_range items() const { return items_range(take_snapshot()); }
-    keys_range keys() const { return keys_range(take_snapshot()); }
-    values_range values() const { return values_range(take_snapshot()); }
+    items_range items() const { return items_range(*this); }
+    keys_range keys() const { return keys_range(*this); }
+    values_range values() const { return values_range(*this); }
     /// As items(), for `for (auto&& [variable, value] : context)`. From: Python's iter(context), which
     /// yields the variables alone.
     items_range::iterator begin() const { return items().begin(); }
@@ -361,13 +384,10 @@ public:
     CONTEXTVARS_EXPORT friend std::ostream& operator<<(std::ostream& out, const Context& context);
 
 private:
-    using snapshot = detail::snapshot_access::snapshot;
-
     explicit Context(detail::pinned_map bindings) noexcept : bindings_(bindings.take()) {}
 
     CONTEXTVARS_EXPORT const detail::cell* find(detail::key_type key) const;
     CONTEXTVARS_EXPORT bool contains_key(detail::key_type key) const noexcept;
-    CONTEXTVARS_EXPORT std::shared_ptr<const snapshot> take_snapshot() const;
     [[noreturn]] CONTEXTVARS_EXPORT void throw_key_error(const detail::variable& variable) const;
 
     // The bindings, held with one reference. While the context is entered they stay what they were,

@@ -11,9 +11,9 @@
 #include <contextvars/token.hpp>
 
 #include <concepts>
-#include <memory>
+#include <cstddef>
+#include <iosfwd>
 #include <optional>
-#include <ostream>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -133,7 +133,7 @@ public:
         if (!default_.has_value())
             return nullptr;
         __asm__(""); // a branch: a conditional move takes an instruction more on both ways
-        return std::addressof(*default_);
+        return detail::address_of(*default_);
     }
 
     /// Binds the variable to `value` in the current context. The argument converts to T as that of
@@ -179,7 +179,7 @@ public:
     /// From: Python's ContextVar.reset().
     void reset(Token<T>& token) const {
         if (const reset_result result = try_reset(token); result != reset_result::ok)
-            detail::throw_reset_error(result, *this, token.undo_, std::addressof(token));
+            detail::throw_reset_error(result, *this, token.undo_, detail::address_of(token));
     }
     void reset(Token<T>&& token) const { reset(token); }
 
@@ -210,7 +210,8 @@ public:
     /// `<ContextVar name='v' at 0x…>`, or `<ContextVar name='v' default=1 at 0x…>`.
     friend std::ostream& operator<<(std::ostream& out, const ContextVar& variable) {
         detail::print(out, variable,
-                      variable.default_.has_value() ? std::addressof(*variable.default_) : nullptr);
+                      variable.default_.has_value() ? detail::address_of(*variable.default_)
+                                                    : nullptr);
         return out;
     }
 

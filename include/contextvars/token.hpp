@@ -11,17 +11,12 @@
 #define CONTEXTVARS_TOKEN_HPP
 
 #include <contextvars/detail/variable.hpp>
+#include <contextvars/fwd.hpp>
 
-#include <memory>
-#include <ostream>
+#include <iosfwd>
 #include <utility>
 
 namespace contextvars::inline v0 {
-
-template <class T>
-class ContextVar;
-template <class T>
-class Scope;
 
 /// Move-only; a moved-from token is a used one without an old value.
 /// Threads: one at a time, on any thread; may outlive its context, and its variable as long as
@@ -67,7 +62,7 @@ public:
 
     /// `<Token var=<ContextVar name='v' at 0x…> at 0x…>`, with `used` before `var` once it is.
     friend std::ostream& operator<<(std::ostream& out, const Token& token) {
-        const detail::token_parts parts(token.undo_, std::addressof(token), out);
+        const detail::token_parts parts(token.undo_, detail::address_of(token), out);
         if (parts.variable_exists())
             out << token.var();
         return out;
@@ -75,11 +70,12 @@ public:
 
 private:
     /// Sets. Throws: std::bad_alloc, std::length_error.
-    Token(const ContextVar<T>& variable, detail::word value) : variable_(std::addressof(variable)) {
+    Token(const ContextVar<T>& variable, detail::word value)
+        : variable_(detail::address_of(variable)) {
         detail::bind<false>(variable, value, undo_);
     }
     Token(const ContextVar<T>& variable, detail::new_node<T>&& value)
-        : variable_(std::addressof(variable)) {
+        : variable_(detail::address_of(variable)) {
         detail::bind<true>(variable, detail::word_of_node(value.get()), undo_);
         value.taken_over();
     }

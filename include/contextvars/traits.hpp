@@ -6,6 +6,9 @@
 // Whether a type has == or << is asked where a variable of it is made. The answer is the program's,
 // not the file's: one file that sees the operator is enough. So what depends on the answer is in
 // templates that have it as an argument (see detail::operators), and nowhere else.
+//
+// A file need not include <ostream>. If it does not, std::ostream is incomplete in it, and the bodies
+// of templates that print may not be instantiated: so it is asked for functions, which are no templates.
 #ifndef CONTEXTVARS_TRAITS_HPP
 #define CONTEXTVARS_TRAITS_HPP
 
@@ -13,14 +16,12 @@
 
 #include <concepts>
 #include <cstddef>
+#include <iosfwd>
 #include <optional>
-#include <ostream>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <type_traits>
 #include <utility>
-#include <variant>
 
 namespace contextvars::inline v0 {
 
@@ -46,25 +47,76 @@ template <class T>
 concept text = std::same_as<T, std::string> || std::same_as<T, std::string_view> ||
                std::same_as<T, const char*> || std::same_as<T, char*>;
 
+template <class T, class... U>
+concept one_of = (std::same_as<T, U> || ...);
+
+template <class T>
+concept number =
+    one_of<T, bool, char, signed char, unsigned char, short, unsigned short, int, unsigned, long,
+           unsigned long, long long, unsigned long long, float, double, long double>;
+
+/// As the compiler writes it in messages.
+template <class T>
+consteval auto readable_name() noexcept {
+    std::string_view name = __PRETTY_FUNCTION__;
+    name.remove_prefix(name.find("T = ") + 4);
+    name.remove_suffix(1);
+    return name;
+}
+
+template <class T>
+concept in_standard_library = readable_name<T>().starts_with("std::");
+
+// Types of the standard library whose << is a template of the stream. src/print.cpp has that of the first
+// ones, which are recognised by name since their headers are not included for it.
+template <class T>
+concept printed_by_library =
+    std::is_class_v<T> && in_standard_library<T> &&
+    (readable_name<T>() == "std::error_code" || readable_name<T>() == "std::thread::id" ||
+     (readable_name<T>().starts_with("std::filesystem::") &&
+      readable_name<T>().ends_with("::path")));
+template <class T>
+inline constexpr bool is_string = false;
+template <class Allocator>
+inline constexpr bool is_string<std::basic_string<char, std::char_traits<char>, Allocator>> = true;
+/// std::unique_ptr, std::shared_ptr.
+template <class T>
+concept owning_pointer =
+    requires { typename T::element_type; } &&
+    (requires(const T& p) { p.get_deleter(); } || requires { typename T::weak_type; }) &&
+    requires(const T& p) { requires std::is_pointer_v<decltype(p.get())>; };
+/// std::bitset.
+template <class T>
+concept bits = requires(const T& b) {
+    typename T::reference;
+    b.to_ullong();
+    { b.to_string() } -> std::same_as<std::string>;
+};
+
 // Types whose operators the library knows in every file. Of pointers they are not even asked for:
 // that would instantiate the class templates in what they point to.
 template <class T>
 concept known_equality = std::is_scalar_v<T> || text<T>;
 template <class T>
-concept known_printing =
-    (std::is_arithmetic_v<T> && requires(std::ostream& out, T value) { out << value; }) ||
-    std::is_pointer_v<T> || std::is_null_pointer_v<T> || text<T> ||
-    (std::is_enum_v<T> && std::is_convertible_v<T, int>);
+concept known_printing = number<T> || std::is_pointer_v<T> || std::is_null_pointer_v<T> ||
+                         text<T> || (std::is_enum_v<T> && std::is_convertible_v<T, int>) ||
+                         is_string<T> || owning_pointer<T> || bits<T> || printed_by_library<T>;
 
 template <class T>
 concept has_equality = known_equality<T> || requires(const T& a, const T& b) {
     { a == b } -> std::convertible_to<bool>;
 };
 
+/// Whether a file that asks about T includes <ostream>.
 template <class T>
-concept has_printing =
-    known_printing<T> ||
-    (!std::is_member_pointer_v<T> && requires(std::ostream& out, const T& value) { out << value; });
+concept sees_ostream = requires { sizeof(std::conditional_t<std::is_void_v<T>, T, std::ostream>); };
+
+/// Stands for a value, and lets no template deduce its type.
+template <class T>
+struct like {
+    const T& value;
+    operator const T&() const noexcept { return value; }
+};
 
 /// Becomes a T and nothing else: finds the operators that are declared for a T itself, and not those
 /// for its bases and what else it converts to.
@@ -106,6 +158,8 @@ struct twin_for_ostream : twin_for_streams {
 
 template <class T, class Twin>
 struct only_beside : only<T>, Twin {};
+template <class T, class Twin>
+struct like_beside : like<T>, Twin {};
 
 // Here and below && goes on only if what stands before it holds.
 template <class T, class Twin>
@@ -113,6 +167,30 @@ concept no_template_equals = requires(const only_beside<T, Twin>& a) { a == a; }
 template <class T, class Twin>
 concept no_template_prints =
     requires(std::ostream& out, const only_beside<T, Twin>& value) { out << value; };
+
+// For a file without <ostream>. No template can deduce the stream's type from a list; those that take any
+// value have a twin, and those that are written for a class template find no `like`. Friends in a class
+// template are functions, but their bodies are instantiated as those of templates: so no class template
+// is asked for, except the standard library's, which have no such friends.
+template <class T, template <class, class> class Stand, class Value>
+concept function_takes = requires(std::ostream& out, const Stand<T, twin_for_ostream>& value) {
+    operator<<({out}, value);
+} && requires(std::ostream& out, const Value& value) {
+    { operator<<({out}, value) } -> std::same_as<std::ostream&>;
+};
+template <class T>
+concept function_prints =
+    (std::is_class_v<T> || std::is_union_v<T> || std::is_enum_v<T>) &&
+    (in_standard_library<T> || readable_name<T>().find('<') == std::string_view::npos) &&
+    function_takes<T, like_beside, like<T>>;
+template <class T>
+concept own_function_prints = function_prints<T> && function_takes<T, only_beside, only<T>>;
+
+template <class T>
+concept has_printing = known_printing<T> ||
+                       (sees_ostream<T> && !std::is_member_pointer_v<T> &&
+                        requires(std::ostream& out, const T& value) { out << value; }) ||
+                       (!sees_ostream<T> && function_prints<T>);
 
 // One file may see an operator of a type's own where another sees one of its base. An enumeration is
 // asked for functions besides, since the operators that the language gives it are none; a << of the
@@ -135,7 +213,13 @@ concept own_printing =
      !requires(std::ostream& out, std::underlying_type_t<T> value) { operator<<(out, value); });
 
 /// What a file sees of an operator of T.
-enum class seen { nothing, something, its_own };
+enum class seen { nothing, something, its_own, function, its_own_function };
+constexpr bool is_own(seen seen) noexcept {
+    return seen == seen::its_own || seen == seen::its_own_function;
+}
+constexpr bool is_function(seen seen) noexcept {
+    return seen == seen::function || seen == seen::its_own_function;
+}
 
 // The library's own question, asked of the parts of a composite, whose own == and << are often
 // declared for every element type and fail only when they are instantiated.
@@ -168,8 +252,12 @@ template <class... T>
 inline constexpr bool is_composite<std::tuple<T...>> = true;
 template <class T>
 inline constexpr bool is_composite<std::optional<T>> = true;
-template <class... T>
-inline constexpr bool is_composite<std::variant<T...>> = true;
+// <variant> is not included: what has its function is one.
+template <class T>
+concept variant = requires(const T& v) { v.valueless_by_exception(); };
+template <template <class...> class V, class... T>
+    requires variant<V<T...>>
+inline constexpr bool is_composite<V<T...>> = true;
 
 /// Whether all parts of T agree. `Within` are the composites that T is a part of, itself included:
 /// a type may contain itself (a tree, a JSON value), and is asked once.
@@ -204,8 +292,9 @@ template <class T, class Ask, class... Within>
 inline constexpr bool parts_agree<std::optional<T>, Ask, Within...> =
     part_agrees<T, Ask, Within...>();
 
-template <class... T, class Ask, class... Within>
-inline constexpr bool parts_agree<std::variant<T...>, Ask, Within...> =
+template <template <class...> class V, class... T, class Ask, class... Within>
+    requires variant<V<T...>>
+inline constexpr bool parts_agree<V<T...>, Ask, Within...> =
     (part_agrees<T, Ask, Within...>() && ...);
 
 } // namespace detail
@@ -223,7 +312,8 @@ inline constexpr bool enable_equality =
 
 /// Whether values of T are printed with <<; otherwise their type's name stands for them.
 /// By default: T has << and so have its elements, as above. May be specialised. Declare << beside its
-/// type, as ==. Pointers are printed as addresses, but text as text.
+/// type, as ==; if it is a template, include <ostream> in one file that makes a variable, as other files
+/// ask for functions only. Pointers are printed as addresses, but text as text.
 template <class T>
 inline constexpr bool enable_printing =
     detail::parts_agree<T, detail::ask_printing, T> && detail::has_printing<T>;

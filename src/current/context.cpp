@@ -29,6 +29,8 @@
 #include <contextvars/context.hpp>
 #include <contextvars/ext/flow.hpp>
 
+#include <atomic>
+#include <ostream>
 #include <sstream>
 #include <vector>
 
@@ -62,6 +64,7 @@ struct snapshot_access::snapshot {
             this);
     }
 
+    mutable std::atomic<std::size_t> references{1};
     pinned_map map;
     std::vector<const cell*> cells;
 };
@@ -287,6 +290,21 @@ pinned_map::pinned_map(const Context& context) noexcept {
         map_ = context_access::share_bindings(context);
 }
 
+const snapshot_access::snapshot* snapshot_access::take(const Context& context) {
+    return new const snapshot(context);
+}
+
+void snapshot_access::share(const snapshot& snapshot) noexcept {
+    // Relaxed: whoever adds one holds one.
+    snapshot.references.fetch_add(1, std::memory_order_relaxed);
+}
+
+void snapshot_access::drop(const snapshot& snapshot) noexcept {
+    // Release: the last one's destruction comes after what all others read; acquire: it sees that.
+    if (snapshot.references.fetch_sub(1, std::memory_order_acq_rel) == 1)
+        delete &snapshot;
+}
+
 std::size_t snapshot_access::size(const snapshot& snapshot) noexcept {
     return snapshot.cells.size();
 }
@@ -350,10 +368,6 @@ const detail::cell* Context::find(detail::key_type key) const {
     }
     return context_access::read(*this,
                                 [key](const detail::map& map) { return detail::find(map, key); });
-}
-
-std::shared_ptr<const Context::snapshot> Context::take_snapshot() const {
-    return std::make_shared<const snapshot>(*this);
 }
 
 void Context::throw_key_error(const detail::variable& variable) const {

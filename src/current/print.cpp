@@ -10,10 +10,13 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
-#include <sstream>
+#include <ostream>
 #include <string>
 #include <string_view>
+#include <system_error>
+#include <thread>
 #include <typeinfo>
 
 namespace contextvars::inline v0 {
@@ -25,6 +28,37 @@ void print_address(std::ostream& out, const void* address) {
     for (auto rest = reinterpret_cast<std::uintptr_t>(address); rest != 0; rest /= 16)
         digits.insert(digits.begin(), "0123456789abcdef"[rest % 16]);
     out << "0x" << (digits.empty() ? "0" : digits);
+}
+
+void print_text(std::ostream& out, std::string_view text) { out << text; }
+
+template <class T>
+void print_number(std::ostream& out, T number) {
+    out << number;
+}
+template void print_number(std::ostream&, bool);
+template void print_number(std::ostream&, char);
+template void print_number(std::ostream&, signed char);
+template void print_number(std::ostream&, unsigned char);
+template void print_number(std::ostream&, short);
+template void print_number(std::ostream&, unsigned short);
+template void print_number(std::ostream&, int);
+template void print_number(std::ostream&, unsigned);
+template void print_number(std::ostream&, long);
+template void print_number(std::ostream&, unsigned long);
+template void print_number(std::ostream&, long long);
+template void print_number(std::ostream&, unsigned long long);
+template void print_number(std::ostream&, float);
+template void print_number(std::ostream&, double);
+template void print_number(std::ostream&, long double);
+
+void print_by_library(std::ostream& out, const std::type_info& type, const void* value) {
+    if (type == typeid(std::error_code))
+        out << *static_cast<const std::error_code*>(value);
+    else if (type == typeid(std::thread::id))
+        out << *static_cast<const std::thread::id*>(value);
+    else
+        out << *static_cast<const std::filesystem::path*>(value);
 }
 
 printing_value::printing_value() noexcept : state_(is_going_on() ? nullptr : try_this_thread()) {

@@ -10,12 +10,11 @@
 #include <contextvars/detail/current.hpp>
 #include <contextvars/detail/map.hpp>
 #include <contextvars/detail/variable.hpp>
+#include <contextvars/fwd.hpp>
 
 #include <utility>
 
 namespace contextvars::inline v0 {
-
-class Context;
 
 namespace detail {
 

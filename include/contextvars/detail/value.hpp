@@ -8,13 +8,13 @@
 #include <contextvars/detail/map.hpp>
 #include <contextvars/traits.hpp>
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
-#include <ostream>
+#include <iosfwd>
+#include <new>
+#include <string_view>
 #include <type_traits>
 #include <typeinfo>
 #include <utility>
@@ -53,10 +53,23 @@ struct type_operations {
 };
 
 template <class T>
-inline constexpr std::size_t offset_in_node = std::max(alignof(T), sizeof(node_head));
+inline constexpr std::size_t offset_in_node = alignof(T) > sizeof(node_head) ? alignof(T)
+                                                                             : sizeof(node_head);
+
+/// As std::addressof, which would need <memory>.
+template <class T>
+constexpr T* address_of(T& object) noexcept {
+    return __builtin_addressof(object);
+}
 
 /// Prints `0x…`, whatever the stream's flags.
 CONTEXTVARS_EXPORT void print_address(std::ostream& out, const void* address);
+CONTEXTVARS_EXPORT void print_text(std::ostream& out, std::string_view text);
+template <class T>
+CONTEXTVARS_EXPORT void print_number(std::ostream& out, T number);
+/// A value that is printed_by_library.
+CONTEXTVARS_EXPORT void print_by_library(std::ostream& out, const std::type_info& type,
+                                         const void* value);
 
 // By which operator they do so is in their names, since two files may see different ones.
 template <class T, seen = seen::something>
@@ -64,15 +77,23 @@ bool equal_values(const void* a, const void* b) {
     return *static_cast<const T*>(a) == *static_cast<const T*>(b);
 }
 
-template <class T, seen = seen::something>
+template <class T, seen by = seen::something>
 void print_value_by_operator(std::ostream& out, const void* value) {
-    out << *static_cast<const T*>(value);
+    const T& printed = *static_cast<const T*>(value);
+    if constexpr (is_function(by)) {
+        const like<T> stand{printed};
+        operator<<({out}, stand); // what has been found
+    } else {
+        out << printed;
+    }
 }
 
 template <class T>
 void print_pointer(std::ostream& out, T pointer) {
-    if constexpr (text<T>)
-        out << pointer;
+    if (pointer == nullptr) // which is no text, for a pointer to characters
+        print_text(out, "nullptr");
+    else if constexpr (text<T>)
+        print_text(out, pointer);
     else if constexpr (std::is_function_v<std::remove_pointer_t<T>>)
         print_address(out, reinterpret_cast<const void*>(pointer));
     else
@@ -84,13 +105,21 @@ template <class T>
 void print_known_value(std::ostream& out, const void* value) {
     const T& printed = *static_cast<const T*>(value);
     if constexpr (std::is_enum_v<T>)
-        out << +static_cast<std::underlying_type_t<T>>(printed);
-    else if constexpr (!std::is_pointer_v<T>)
-        out << printed;
-    else if (printed == nullptr) // which is no text, for a pointer to characters
-        out << "nullptr";
-    else
+        print_number(out, +static_cast<std::underlying_type_t<T>>(printed));
+    else if constexpr (number<T>)
+        print_number(out, printed);
+    else if constexpr (std::is_pointer_v<T>)
         detail::print_pointer(out, printed); // qualified, so that no argument is looked into
+    else if constexpr (std::is_null_pointer_v<T>)
+        print_text(out, "nullptr");
+    else if constexpr (owning_pointer<T>)
+        detail::print_pointer(out, printed.get());
+    else if constexpr (bits<T>)
+        print_text(out, printed.to_string());
+    else if constexpr (printed_by_library<T>)
+        print_by_library(out, typeid(T), value);
+    else
+        detail::print_text(out, printed);
 }
 
 /// The same in every file: so of `equal` and `print` it has only what every file knows.
@@ -106,7 +135,7 @@ inline constinit type_operations operations_of = {
     [] {
         void (*destroy)(void*) noexcept = nullptr;
         if constexpr (!std::is_trivially_destructible_v<T>)
-            destroy = [](void* value) noexcept { std::destroy_at(static_cast<T*>(value)); };
+            destroy = [](void* value) noexcept { static_cast<T*>(value)->~T(); };
         return destroy;
     }(),
     [] {
@@ -136,6 +165,10 @@ template <class T>
 consteval seen printing_seen() noexcept {
     if constexpr (!enable_printing<T> || (known_printing<T> && !std::is_enum_v<T>))
         return seen::nothing;
+    else if constexpr (!sees_ostream<T>)
+        return own_function_prints<T>                     ? seen::its_own_function
+               : function_prints<T> && !known_printing<T> ? seen::function
+                                                          : seen::nothing;
     else if constexpr (own_printing<T>)
         return seen::its_own;
     else
@@ -162,8 +195,7 @@ const bool operators<T, equality, printing>::in_place = [] {
     print_function print = nullptr;
     if constexpr (printing != seen::nothing)
         print = print_value_by_operator<T, printing>;
-    put_operators(operations_of<T>, equal, equality == seen::its_own, print,
-                  printing == seen::its_own);
+    put_operators(operations_of<T>, equal, is_own(equality), print, is_own(printing));
     return true;
 }();
 
@@ -260,7 +292,7 @@ word word_of(Args&&... args) {
     };
     const T value = made();
     word word{};
-    std::memcpy(word.bytes, std::addressof(value), sizeof(T));
+    std::memcpy(word.bytes, detail::address_of(value), sizeof(T));
     return word;
 }
 
