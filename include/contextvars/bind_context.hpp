@@ -102,9 +102,9 @@ public:
         : captured_(std::move(captured)), function_(std::move(function)) {}
 
     /// What is bound, and what it will run in.
-    F& get() noexcept { return function_; }
-    const F& get() const noexcept { return function_; }
-    const ext::snapshot& captured() const noexcept { return captured_; }
+    F& get() noexcept CONTEXTVARS_LIFETIMEBOUND { return function_; }
+    const F& get() const noexcept CONTEXTVARS_LIFETIMEBOUND { return function_; }
+    const ext::snapshot& captured() const noexcept CONTEXTVARS_LIFETIMEBOUND { return captured_; }
 
 protected:
     template <class R, class G, class... Args>
@@ -273,6 +273,7 @@ using bound_as = Bound<std::decay_t<F>, typename signature_for<std::decay_t<F>, 
 /// Cost: a locked instruction, and one when it is destroyed; each call at most a capture.
 template <class F>
     requires(!std::is_function_v<F>)
+[[nodiscard("bind_context() calls nothing")]]
 detail::bound_type<F> bind_context(F&& f) {
     return detail::bind(ext::snapshot::shared(), std::forward<F>(f));
 }
@@ -280,6 +281,7 @@ detail::bound_type<F> bind_context(F&& f) {
 /// As bind_context(f), with the bindings that `context` has now.
 template <class F>
     requires(!std::is_function_v<F>)
+[[nodiscard("bind_context() calls nothing")]]
 detail::bound_type<F> bind_context(const Context& context, F&& f) {
     return detail::bind(ext::snapshot(context), std::forward<F>(f));
 }
@@ -288,6 +290,7 @@ detail::bound_type<F> bind_context(const Context& context, F&& f) {
 /// R(Args...) or R(Args...) noexcept, and can be called as const where f can.
 template <class Signature, class F>
     requires std::is_function_v<Signature>
+[[nodiscard("bind_context() calls nothing")]]
 detail::bound_as<Signature, F> bind_context(F&& f) {
     return {ext::snapshot::shared(), std::forward<F>(f)};
 }
@@ -295,6 +298,7 @@ detail::bound_as<Signature, F> bind_context(F&& f) {
 /// As bind_context<R(Args...)>(f), with the bindings that `context` has now.
 template <class Signature, class F>
     requires std::is_function_v<Signature>
+[[nodiscard("bind_context() calls nothing")]]
 detail::bound_as<Signature, F> bind_context(const Context& context, F&& f) {
     return {ext::snapshot(context), std::forward<F>(f)};
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Version, export, assertions and what the library asks of the compiler: its only macros, besides the
-// choice of Asio in <contextvars/asio.hpp>. Includes nothing.
+// Version, export, assertions, what the library asks of the compiler and an attribute of clang's: its only
+// macros, besides the choice of Asio in <contextvars/asio.hpp>. Includes nothing.
 #ifndef CONTEXTVARS_CONFIG_HPP
 #define CONTEXTVARS_CONFIG_HPP
 
@@ -46,5 +46,12 @@ namespace contextvars::inline v0::detail {
 [[noreturn]] CONTEXTVARS_EXPORT void assertion_failed(const char* condition, const char* file,
                                                       int line) noexcept;
 } // namespace contextvars::inline v0::detail
+
+// On what returns a reference into an object: clang warns if the object is a temporary.
+#if defined(__clang__)
+#define CONTEXTVARS_LIFETIMEBOUND [[clang::lifetimebound]]
+#else
+#define CONTEXTVARS_LIFETIMEBOUND
+#endif
 
 #endif

@@ -317,7 +317,7 @@ public:
     /// types stored inline: until anything is), or the context goes.
     /// Throws: KeyError where the variable is missing; RuntimeError where another thread runs it.
     template <class T>
-    const T& operator[](const ContextVar<T>& variable) const {
+    const T& operator[](const ContextVar<T>& variable) const CONTEXTVARS_LIFETIMEBOUND {
         if (const detail::cell* cell = find(variable.key()))
             return *detail::value_in<T>(cell->value);
         throw_key_error(variable);
@@ -325,7 +325,7 @@ public:
 
     /// As [], but nullptr where the variable is missing.
     template <class T>
-    const T* get(const ContextVar<T>& variable) const {
+    const T* get(const ContextVar<T>& variable) const CONTEXTVARS_LIFETIMEBOUND {
         const detail::cell* cell = find(variable.key());
         return cell != nullptr ? detail::value_in<T>(cell->value) : nullptr;
     }
@@ -407,7 +407,10 @@ static_assert(sizeof(Context) == 16);
 /// Returns: a new context with the current one's bindings.
 /// Cost: O(1). Up to 16 small values are cloned, without a locked instruction; else the bindings
 /// are frozen and shared with one. From: Python's copy_context().
-inline Context copy_context() noexcept { return Context(detail::pinned_map::of_current()); }
+[[nodiscard("copy_context() changes nothing")]]
+inline Context copy_context() noexcept {
+    return Context(detail::pinned_map::of_current());
+}
 
 namespace detail {
 

@@ -78,22 +78,21 @@ public:
     ~ContextVar() = default;
 
     /// Returns: the name, for people. Cost: none.
-    std::string_view name() const noexcept { return variable::name(); }
+    std::string_view name() const noexcept CONTEXTVARS_LIFETIMEBOUND { return variable::name(); }
 
     /// Returns: the value in the current context, else the default.
     /// Throws: LookupError where there is neither.
     /// Cost: an indexed load, as of a thread_local array; never allocates.
     /// From: Python's ContextVar.get().
-    get_type get() const {
-        const detail::key_type key = this->key();
-        const detail::map& map = *detail::current_map();
-        const std::size_t place = map.offset_of(key);
-        if (map.key_at(place) == key) [[likely]]
-            return *detail::value_in<T>(map.value_at(place));
-        if (map.rest != nullptr) [[unlikely]]
-            if (const detail::cell* cell = detail::find_far(&map, key))
-                return *detail::value_in<T>(cell->value);
-        return get_default();
+    get_type get() const
+        requires stored_inline<T>
+    {
+        return find();
+    }
+    get_type get() const CONTEXTVARS_LIFETIMEBOUND
+        requires(!stored_inline<T>)
+    {
+        return find();
     }
 
     /// Returns: the value in the current context, else `otherwise`; the variable's own default is
@@ -121,7 +120,7 @@ public:
     /// inline the pointer is good until the next set, reset, capture, switch or suspension; for
     /// others as the reference of get().
     /// Cost: as get(); never allocates. Async-signal-safe where T is stored inline and bound.
-    const T* try_get() const noexcept {
+    const T* try_get() const noexcept CONTEXTVARS_LIFETIMEBOUND {
         const detail::key_type key = this->key();
         const detail::map& map = *detail::current_map();
         const std::size_t place = map.offset_of(key);
@@ -204,7 +203,10 @@ public:
     Scope<T> scoped(detail::needs_a_static_cast_to<T> auto value) const = delete;
 
     /// Returns: what contextvars::scoped and Context::with take to bind several variables at once.
-    Assignment<T> to(T value) const { return {*this, std::move(value)}; }
+    [[nodiscard("to() sets nothing")]]
+    Assignment<T> to(T value) const CONTEXTVARS_LIFETIMEBOUND {
+        return {*this, std::move(value)};
+    }
     Assignment<T> to(detail::needs_a_static_cast_to<T> auto value) const = delete;
 
     /// `<ContextVar name='v' at 0x…>`, or `<ContextVar name='v' default=1 at 0x…>`.
@@ -216,6 +218,18 @@ public:
     }
 
 private:
+    get_type find() const {
+        const detail::key_type key = this->key();
+        const detail::map& map = *detail::current_map();
+        const std::size_t place = map.offset_of(key);
+        if (map.key_at(place) == key) [[likely]]
+            return *detail::value_in<T>(map.value_at(place));
+        if (map.rest != nullptr) [[unlikely]]
+            if (const detail::cell* cell = detail::find_far(&map, key))
+                return *detail::value_in<T>(cell->value);
+        return get_default();
+    }
+
     const T& get_default() const {
         if (!default_.has_value()) [[unlikely]]
             detail::throw_lookup_error(*this, nullptr);

@@ -44,7 +44,7 @@ public:
     }
 
     /// Returns: the token of the guard's set, to look at.
-    const Token<T>& token() const noexcept { return token_; }
+    const Token<T>& token() const noexcept CONTEXTVARS_LIFETIMEBOUND { return token_; }
 
 private:
     Token<T> token_;

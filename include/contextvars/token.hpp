@@ -56,7 +56,7 @@ public:
 
     /// Returns: the value before the set, never a default; MISSING where there was none. Good as
     /// long as the token is neither moved nor destroyed, also after it was used.
-    const T* old_value() const noexcept {
+    const T* old_value() const noexcept CONTEXTVARS_LIFETIMEBOUND {
         return undo_.had_value() ? detail::value_in<T>(undo_.old_value) : MISSING;
     }
 

@@ -2,6 +2,9 @@
 # at the top has words that the errors must have; where compilers say it differently, several, with |
 # between them. A compiler prints the source and its name, so words of these would prove nothing.
 set(command ${COMPILER} -std=c++20 -fsyntax-only -Werror=unused-result -Werror=unused-value -Werror=conversion -I${INCLUDE})
+if(SOURCE MATCHES "/dangling_[^/]*$")
+  list(APPEND command -Werror=dangling)
+endif()
 file(STRINGS ${SOURCE} expectations REGEX "^// expect: ")
 if(NOT expectations)
   message(FATAL_ERROR "no line says what is expected")
