@@ -177,6 +177,16 @@ def plot(path, operation, rows):
     subprocess.run(["gnuplot"], input="\n".join(script) + "\n", text=True, check=True)
 
 
+def files(paid):
+    """Yields what a file pays (see headers.py)."""
+    yield "| file | to compile, ms |"
+    yield "| --- | ---: |"
+    for name, seconds in paid["seconds"].items():
+        yield f"| {name} | {1000 * seconds:,.0f} |"
+    yield ""
+    yield f"A function that only gets a `long` is {paid['bytes']} bytes of code, all ways included."
+
+
 def main(results, docs, commit, cpu):
     contexts, rows, variations = read(pathlib.Path(results))
     if "compiler" not in contexts:
@@ -194,6 +204,9 @@ def main(results, docs, commit, cpu):
     page += "\n".join(table(rows)) + "\n\n## Where a peer is ahead\n\n"
     rows_ahead = [f"- {row}" for row in ahead(rows)]
     page += "\n".join(rows_ahead or ["In no row."]) + "\n"
+    headers = pathlib.Path(results) / "headers.json"
+    if headers.exists():
+        page += "\n## What a file pays\n\n" + "\n".join(files(json.loads(headers.read_text()))) + "\n"
     docs = pathlib.Path(docs)
     if shutil.which("gnuplot"):
         (docs / "benchmarks").mkdir(exist_ok=True)
