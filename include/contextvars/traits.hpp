@@ -84,14 +84,15 @@ template <class T>
 concept owning_pointer =
     requires { typename T::element_type; } &&
     (requires(const T& p) { p.get_deleter(); } || requires { typename T::weak_type; }) &&
-    requires(const T& p) { requires std::is_pointer_v<decltype(p.get())>; };
+    requires(const T& p) { requires std::is_pointer_v<decltype(p.get())>; } &&
+    in_standard_library<T>;
 /// std::bitset.
 template <class T>
 concept bits = requires(const T& b) {
     typename T::reference;
     b.to_ullong();
     { b.to_string() } -> std::same_as<std::string>;
-};
+} && in_standard_library<T>;
 
 // Types whose operators the library knows in every file. Of pointers they are not even asked for:
 // that would instantiate the class templates in what they point to.
@@ -117,6 +118,10 @@ struct like {
     const T& value;
     operator const T&() const noexcept { return value; }
 };
+
+/// Of a T's namespaces, but becomes nothing.
+template <class T>
+struct unrelated {};
 
 /// Becomes a T and nothing else: finds the operators that are declared for a T itself, and not those
 /// for its bases and what else it converts to.
@@ -169,7 +174,8 @@ concept no_template_prints =
     requires(std::ostream& out, const only_beside<T, Twin>& value) { out << value; };
 
 // For a file without <ostream>. No template can deduce the stream's type from a list; those that take any
-// value have a twin, and those that are written for a class template find no `like`. Friends in a class
+// value have a twin, and those that are written for a class template find no `like`. A function may take
+// what can be made of anything, of a `like` as well: if there is one, none is called. Friends in a class
 // template are functions, but their bodies are instantiated as those of templates: so no class template
 // is asked for, except the standard library's, which have no such friends.
 template <class T, template <class, class> class Stand, class Value>
@@ -182,7 +188,8 @@ template <class T>
 concept function_prints =
     (std::is_class_v<T> || std::is_union_v<T> || std::is_enum_v<T>) &&
     (in_standard_library<T> || readable_name<T>().find('<') == std::string_view::npos) &&
-    function_takes<T, like_beside, like<T>>;
+    function_takes<T, like_beside, like<T>> &&
+    !requires(std::ostream& out, const unrelated<T>& value) { operator<<({out}, value); };
 template <class T>
 concept own_function_prints = function_prints<T> && function_takes<T, only_beside, only<T>>;
 

@@ -15,6 +15,14 @@ static_assert(known_printing<std::bitset<100>> && known_printing<std::pmr::strin
 static_assert(!known_printing<std::weak_ptr<int>> && !known_printing<std::error_condition>);
 static_assert(!known_printing<std::wstring> && !known_printing<std::vector<bool>>);
 
+/// A program's own pointer prints as the program says.
+struct ProgramsPointer {
+    using element_type = int;
+    using weak_type = std::weak_ptr<int>;
+    int* get() const;
+};
+static_assert(!known_printing<ProgramsPointer>);
+
 namespace {
 
 contextvars::ContextVar<std::thread::id> thread("thread");

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Linked without the file that includes <ostream>, and with it in either order: a function prints in each
-// program, and so do the standard library's types; a template does if one file includes <ostream>.
+// program, and so do the standard library's types; what may not be called without <ostream> does if one
+// file includes it.
 #include "thin_types.hpp"
 
 #include <cstdio>
@@ -41,6 +42,8 @@ void expect_all(const contextvars::Context& context, bool templates) {
     expect(context, "holder", templates ? "9" : "<thin::Holder<int> at 0x");
     expect(context, "all", templates ? "10" : "<thin::takes_all::Type at 0x");
     expect(context, "all values", templates ? "11" : "<thin::takes_all_values::Type at 0x");
+    expect(context, "beside", templates ? "beside(12)" : "<thin::made_of_all::Beside at 0x");
+    expect(context, "mute", templates ? "made of a mute" : "<thin::made_of_all::Mute at 0x");
     expect(context, "error", "generic:22");
     expect(context, "bits", "0101");
     expect(context, "text", "text");

@@ -24,4 +24,13 @@ std::ostream& operator<<(std::ostream& out, const std::vector<Plain>& many) {
     return out << many.size() << " of them";
 }
 
+namespace made_of_all {
+std::ostream& operator<<(std::ostream& out, const Type& type) {
+    return out << (type.of_mute ? "made of a mute" : "made of nothing");
+}
+std::ostream& operator<<(std::ostream& out, const Beside& beside) {
+    return out << "beside(" << beside.value << ')';
+}
+} // namespace made_of_all
+
 } // namespace thin

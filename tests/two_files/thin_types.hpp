@@ -11,6 +11,7 @@
 #include <memory_resource>
 #include <string>
 #include <system_error>
+#include <type_traits>
 #include <vector>
 
 namespace thin {
@@ -75,6 +76,21 @@ auto& operator<<(std::ostream& out, T value) {
     return out << value.value;
 }
 } // namespace takes_all_values
+
+// Functions, of which one takes what can be made of anything, also of what is no value.
+namespace made_of_all {
+struct Mute {};
+struct Type {
+    template <class T>
+    Type(const T&) : of_mute(std::is_same_v<T, Mute>) {}
+    bool of_mute;
+};
+std::ostream& operator<<(std::ostream& out, const Type& type);
+struct Beside {
+    int value;
+};
+std::ostream& operator<<(std::ostream& out, const Beside& beside);
+} // namespace made_of_all
 
 /// The bindings that a file makes of these, with variables of its own.
 contextvars::Context bind_without_ostream();
