@@ -10,7 +10,6 @@ namespace cppcontextvars {
 
 constinit variable_ids ids;
 constinit free_lists freed;
-constinit std::uint64_t last_structure = 0;
 
 void variable_ids::assign(ContextVar& variable) {
     std::uint32_t id = first_free_;

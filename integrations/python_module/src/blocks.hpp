@@ -12,11 +12,6 @@
 // What a cell binds is a reference to the value and one to the variable. So a variable that is bound
 // is never gone, and an id is used again without a generation.
 //
-// A variable remembers the cell in a trie where get found it last. A map that has a trie is numbered
-// anew whenever a part of it may have become another block, or a binding was removed; the number is
-// in `writer`, which the core alone uses otherwise, and `frozen` is none. So the variable is still
-// bound there as long as the current map has the number that was seen then.
-//
 // The blocks are owned by objects of Python alone, and those are released under the GIL: no release
 // ever needs to be queued.
 #ifndef CONTEXTVARS_PYTHON_BLOCKS_HPP
@@ -179,14 +174,6 @@ private:
 };
 
 using operations = engine::map_operations<python_policy>;
-
-extern constinit std::uint64_t last_structure;
-
-/// To be called after whatever is more than a write to a cell.
-inline void number(engine::map& map) noexcept {
-    if (map.rest != nullptr)
-        map.writer = engine::map_writer::frame(last_structure += engine::identity_step);
-}
 
 /// Whether its one holder may change it in place.
 inline bool unshared(const engine::map& map) noexcept {

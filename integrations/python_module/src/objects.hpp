@@ -34,9 +34,6 @@ struct ContextVar {
     PyObject* name;
     PyObject* default_value; ///< nullptr: none
     Py_hash_t hash;
-    // Where it was found last in a trie: the cell, in a map of this structure (see blocks.hpp).
-    std::uint64_t found_in;
-    const engine::cell* found;
 };
 
 struct Context {

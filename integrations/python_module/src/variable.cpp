@@ -36,11 +36,8 @@ struct current {
         const no_collection guard;
         if (!unshared(*context->bindings))
             context->bindings = operations::clone(context->bindings, true);
-        context->bindings->writer = engine::map_writer::nobody();
-        engine::cell& place = operations::place_for(
-            context->bindings, key, [this](engine::map* larger) { context->bindings = larger; });
-        number(*context->bindings);
-        return place;
+        return operations::place_for(context->bindings, key,
+                                     [this](engine::map* larger) { context->bindings = larger; });
     }
     static bool is_gone(engine::key_type) noexcept { return false; } // its token keeps it
     static void share_old_value(const engine::undo& undo) noexcept {
@@ -80,8 +77,6 @@ PyObject* make(PyTypeObject* type, PyObject* args, PyObject* keywords) {
         return nullptr;
     }
     made->key = engine::unbound_key;
-    made->found_in = ~std::uint64_t{0}; // odd: no map's
-    made->found = nullptr;
     made->name = name;
     made->default_value = default_value;
     const auto address = reinterpret_cast<std::uintptr_t>(made);
@@ -137,15 +132,8 @@ PyObject* repr(PyObject* self) {
 }
 
 [[gnu::noinline]] PyObject* get_from_trie(PyObject* self, const engine::map& map, PyObject* given) {
-    const engine::cell* found =
-        map.rest != nullptr ? engine::find_in_rest(*map.rest, self_of(self)->key) : nullptr;
-    if (found == nullptr)
-        return get_default(self, given);
-    if (map.writer.is_frame()) {
-        self_of(self)->found_in = map.writer.identity();
-        self_of(self)->found = found;
-    }
-    return shared(value_of(found->value));
+    const engine::cell* found = engine::find_in_rest(*map.rest, self_of(self)->key);
+    return found != nullptr ? shared(value_of(found->value)) : get_default(self, given);
 }
 
 [[gnu::always_inline]] inline PyObject* get(PyObject* self, PyObject* given) {
@@ -157,8 +145,6 @@ PyObject* repr(PyObject* self) {
     const std::size_t place = map.offset_of(key);
     if (map.key_at(place) == key) [[likely]]
         return shared(value_of(map.value_at(place)));
-    if (map.writer.is_frame(self_of(self)->found_in))
-        return shared(value_of(self_of(self)->found->value));
     return map.rest != nullptr ? get_from_trie(self, map, given) : get_default(self, given);
 }
 
@@ -241,10 +227,8 @@ PyObject* reset_variable(PyObject* self, PyObject* object) {
     // The map's reference to the variable came or went with the binding.
     if (restores && !before.had_value)
         Py_INCREF(self);
-    if (before.had_value && !restores) {
-        number(*now.bindings());
+    if (before.had_value && !restores)
         Py_DECREF(self);
-    }
     if (before.had_value)
         Py_DECREF(value_of(before.value));
     Py_RETURN_NONE;
