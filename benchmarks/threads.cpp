@@ -132,6 +132,24 @@ const auto hand_off = [](benchmark::State& state, const auto& peer) {
     }
 };
 
+/// Contexts, each with a change of its own, that another thread drops: likewise.
+const auto hand_off_contexts = [](benchmark::State& state, const auto& peer) {
+    const auto variable = peer.middle();
+    std::vector<decltype(peer.capture())> made;
+    made.reserve(batch);
+    const std::function<void()> destroy = [&made] { made.clear(); };
+    worker other;
+    while (state.KeepRunningBatch(batch)) {
+        const double began = seconds_of_this_thread();
+        for (std::size_t i = 0; i != batch; ++i) {
+            static_cast<void>(peer.set(variable, peers::some<long>()));
+            made.push_back(peer.capture());
+        }
+        const double seconds = seconds_of_this_thread() - began;
+        state.SetIterationTime(seconds + other.run(destroy));
+    }
+};
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -149,5 +167,7 @@ int main(int argc, char** argv) {
                   in_its_own_time);
     no_floor::add("bind 1000, another thread calls and drops them", "long", {8, 64}, hand_off<true>,
                   in_its_own_time);
+    no_floor::add("set and capture 1000, another thread drops them", "long", {8, 64},
+                  hand_off_contexts, in_its_own_time);
     return run(argc, argv);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Besides what detail/frame.hpp declares.
+// Besides what detail/capture.hpp declares.
 #ifndef CONTEXTVARS_SRC_CURRENT_CAPTURE_HPP
 #define CONTEXTVARS_SRC_CURRENT_CAPTURE_HPP
 

@@ -12,7 +12,6 @@
 //
 // A signal handler may call try_get at any instruction: so the slot changes after what it will point
 // to is complete and before what it pointed to is given back. The fences are for the compiler.
-#include "current/print.hpp"
 #include "current/set_and_reset.hpp"
 #include "current/thread_state.hpp"
 #include "storage/map.hpp"
@@ -21,8 +20,6 @@
 #include <contextvars/context_var.hpp>
 
 #include <atomic>
-#include <sstream>
-#include <string>
 
 namespace contextvars::inline v0::detail {
 
@@ -189,43 +186,6 @@ void release_old_value(const undo& undo) noexcept {
             return;
     }
     release_node(value);
-}
-
-void throw_lookup_error(const variable& variable, const void* default_value) {
-    std::ostringstream message;
-    print(message, variable, default_value);
-    message << " is missing in the current context and has no default";
-    throw LookupError(message.str());
-}
-
-void throw_reset_error(reset_result result, const variable& variable, const undo& undo,
-                       const void* token) {
-    if (result == reset_no_memory)
-        throw std::bad_alloc();
-    std::ostringstream message;
-    print_token(message, undo, token);
-    switch (result) {
-    case reset_result::used:
-        message << " has already been used once; reset of ";
-        print(message, variable, nullptr);
-        throw RuntimeError(message.str());
-    case reset_result::wrong_variable:
-        message << " was created by a different ContextVar than ";
-        print(message, variable, nullptr);
-        throw ValueError(message.str());
-    default:
-        message << " was created in a different Context than the current one, ";
-        if (const frame* frame = top_frame(); frame == nullptr || frame->previous_map == nullptr)
-            message << "this thread's base context";
-        else if (frame->context == nullptr)
-            message << "a copy that belongs to a coroutine or callback";
-        else {
-            message << "<Context at ";
-            print_address(message, context_of(*frame));
-            message << '>';
-        }
-        throw ValueError(message.str());
-    }
 }
 
 } // namespace contextvars::inline v0::detail

@@ -173,7 +173,7 @@ struct map_operations {
         Policy::deallocate_table(map, capacity_of(*map));
     }
 
-    // Parts of the trie are made and parted on the way down to a place that will be written; both
+    // Parts of the trie are made and copied on the way down to a place that will be written; both
     // leave the bindings the same.
 
     static void share_part(trie_part* shared) noexcept {
@@ -216,7 +216,7 @@ struct map_operations {
     }
 
     /// Makes a child one that only its holder has, with the same bindings; makes it if it is nullptr.
-    static void part_child(trie_part*& child, std::uint32_t shift) {
+    static void own_child(trie_part*& child, std::uint32_t shift) {
         trie_part* const old = child;
         if (old == nullptr)
             child = shift == 0 ? static_cast<trie_part*>(Policy::template make<leaf>())
@@ -244,11 +244,11 @@ struct map_operations {
     }
 
     /// The cell at an id that the trie reaches, on a path that only this trie has.
-    static cell& parted_place_of(trie& root, std::uint32_t id) {
+    static cell& own_place_of(trie& root, std::uint32_t id) {
         trie_part* level = &root;
         while (level->shift != 0) {
             trie_part*& below = static_cast<branch*>(level)->children[way_at(id, level->shift)];
-            part_child(below, shift_below(level->shift));
+            own_child(below, shift_below(level->shift));
             level = below;
         }
         return static_cast<leaf*>(level)->cells[place_in_leaf(id)];
@@ -273,8 +273,8 @@ struct map_operations {
         map.rest = made;
     }
 
-    /// The map's trie, which is made and parted as needed. One that is made reaches `id`.
-    [[gnu::noinline]] static trie& parted_trie(map& map, std::uint32_t id) {
+    /// The map's trie, which only this map has: made or copied if needed. One that is made reaches `id`.
+    [[gnu::noinline]] static trie& own_trie(map& map, std::uint32_t id) {
         trie* const old = map.rest;
         if (old == nullptr) {
             replace_trie(map, Policy::template make<trie>(id));
@@ -288,9 +288,9 @@ struct map_operations {
         return *map.rest;
     }
 
-    /// The place of `key` in the trie, which is made, parted and raised as needed.
-    static cell& parted_far_place(map& map, key_type key) {
-        trie* root = &parted_trie(map, id_of(key));
+    /// The place of `key` in the trie, which is made, copied and raised as needed.
+    static cell& own_place_in_trie(map& map, key_type key) {
+        trie* root = &own_trie(map, id_of(key));
         while (id_of(key) >= root->limit()) {
             // Root and shift must change at once, so they change with the object that holds them.
             auto* below = Policy::template make<branch>(static_cast<const branch&>(*root));
@@ -304,7 +304,7 @@ struct map_operations {
             replace_trie(map, raised);
             Policy::unmake(std::exchange(root, raised));
         }
-        return parted_place_of(*root, id_of(key));
+        return own_place_of(*root, id_of(key));
     }
 
     /// A map of twice the capacity, with the same bindings: no two meet that did not meet before.
@@ -367,7 +367,7 @@ struct map_operations {
 
     /// Moves the binding in `place`, whose variable is gone, to the list.
     [[gnu::noinline]] static void bury(map& map, cell& place) {
-        trie& rest = parted_trie(map, id_of(place.key));
+        trie& rest = own_trie(map, id_of(place.key));
         rest.dead = Policy::template make<dead_binding>(1U, place, rest.dead);
         if (in_node(place.key))
             count_node(map, place, -1);
@@ -396,7 +396,7 @@ struct map_operations {
             if (place.key == key)
                 return place;
             if (map->rest != nullptr && find_in_rest(*map->rest, key) != nullptr)
-                return parted_far_place(*map, key);
+                return own_place_in_trie(*map, key);
             if (place.key == no_key)
                 return place;
             if constexpr (Policy::outlives_variables) {
@@ -406,7 +406,7 @@ struct map_operations {
                 }
             }
             if (capacity_of(*map) == Policy::largest_capacity) {
-                cell& far_place = parted_far_place(*map, key);
+                cell& far_place = own_place_in_trie(*map, key);
                 if constexpr (Policy::outlives_variables) {
                     if (far_place.key != no_key && far_place.key != key)
                         bury(*map, far_place);

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+//
+// How bindings are taken for somebody who goes on without the giver, and dropped.
+#ifndef CONTEXTVARS_DETAIL_CAPTURE_HPP
+#define CONTEXTVARS_DETAIL_CAPTURE_HPP
+
+#include <contextvars/config.hpp>
+#include <contextvars/detail/current.hpp>
+#include <contextvars/detail/map.hpp>
+
+#include <utility>
+
+namespace contextvars::inline v0 {
+
+class Context;
+
+namespace detail {
+
+/// Takes the bindings of a map, for somebody who will go on without the giver: a clone if the map is
+/// small, else a reference. Never fails: without memory for a clone, a reference will do.
+CONTEXTVARS_EXPORT map* capture_bindings(map* map) noexcept;
+/// Drops a reference. The last destroys the values, whose destructors may call anything here.
+/// Precondition: it is not the empty map.
+CONTEXTVARS_EXPORT void release_bindings(map* map) noexcept;
+/// Takes a reference to the current map, small as it may be: for what is kept while much else runs, and
+/// often made many times of one context.
+CONTEXTVARS_EXPORT map* share_current_bindings() noexcept;
+
+/// A reference to a map: whoever holds one may read it, and nobody changes it in place.
+class pinned_map {
+public:
+    /// The empty map.
+    pinned_map() noexcept : map_(empty_map()) {}
+    /// What copy_context() would hold.
+    static pinned_map of_current() noexcept { return pinned_map(capture(current_map())); }
+    /// The same bindings, in the current map itself.
+    static pinned_map shared() noexcept { return pinned_map(share_current_bindings()); }
+    /// What `context` holds: as of now on the thread that runs it, else as it was when entered.
+    CONTEXTVARS_EXPORT explicit pinned_map(const Context& context) noexcept;
+
+    pinned_map(const pinned_map& other) noexcept : map_(capture(other.map_)) {}
+    pinned_map(pinned_map&& other) noexcept : map_(other.take()) {}
+    pinned_map& operator=(pinned_map other) noexcept {
+        std::swap(map_, other.map_);
+        return *this;
+    }
+    ~pinned_map() {
+        if (map_ != empty_map())
+            release_bindings(map_);
+    }
+
+    map* get() const noexcept { return map_; }
+    map* take() noexcept { return std::exchange(map_, empty_map()); }
+    static pinned_map adopt(map* map) noexcept { return pinned_map(map); }
+    /// Precondition: it holds the empty map.
+    void emplace(map* map) noexcept {
+        CONTEXTVARS_ASSERT(map_ == empty_map());
+        map_ = map;
+    }
+
+private:
+    explicit pinned_map(map* map) noexcept : map_(map) {}
+
+    static map* capture(map* map) noexcept {
+        return map == empty_map() ? map : capture_bindings(map);
+    }
+
+    map* map_;
+};
+
+} // namespace detail
+} // namespace contextvars::inline v0
+
+#endif
