@@ -6,6 +6,8 @@
 //     struct promise_type : contextvars::context_promise<promise_type> {
 //         auto initial_suspend() noexcept { return starts(std::suspend_always{}); }
 //         auto final_suspend() noexcept { return ends(final_awaiter{}); }
+//         auto yield_value(int v) { value = v; return yields(std::suspend_always{}); } // if it yields
+//         void unhandled_exception() { const auto guard = rethrows(); throw; }         // if it throws
 //         …
 //     };
 //
@@ -14,6 +16,10 @@
 // sets: the awaiter of such a type calls `callee.promise().join(caller.promise())` in its
 // await_suspend, before it resumes the callee.
 //
+// carried(awaitable) is for a coroutine whose promise is somebody else's:
+//
+//     co_await contextvars::carried(reply()); // goes on with the bindings that it has here
+//
 // For Asio there is contextvars::awaitable in <contextvars/asio.hpp>.
 #ifndef CONTEXTVARS_COROUTINE_HPP
 #define CONTEXTVARS_COROUTINE_HPP
@@ -21,6 +27,7 @@
 #include <contextvars/ext/flow.hpp>
 
 #include <coroutine>
+#include <exception>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -144,7 +151,18 @@ protected:
         return start_awaiter<A>{std::move(awaiter), state_};
     }
 
-    /// Wraps the awaiter that final_suspend returns.
+    /// Wraps the awaiter that yield_value returns: whoever resumed the coroutine has its own context
+    /// then, and the coroutine its own again when it goes on.
+    template <class A>
+    auto yields(A&& awaiter) {
+        return await_transform(std::forward<A>(awaiter));
+    }
+
+    /// Returns: a guard, for an unhandled_exception that may throw. If it is left by an exception,
+    /// whoever resumed the coroutine, and gets that, has its own context.
+    [[nodiscard]] auto rethrows() noexcept { return exception_guard{state_}; }
+
+    /// Wraps the awaiter that final_suspend returns, also one that resumes somebody else.
     template <class A>
     auto ends(A awaiter) noexcept {
         return end_awaiter<A>{std::move(awaiter), state_};
@@ -181,9 +199,29 @@ private:
         }
         template <class P>
         auto await_suspend(std::coroutine_handle<P> coroutine) noexcept {
-            return awaiter.await_suspend(coroutine);
+            using result = decltype(awaiter.await_suspend(coroutine));
+            if (!state.flow->running())
+                return static_cast<result>(awaiter.await_suspend(coroutine));
+            // The caller's. It resumes it itself; whoever else goes on has no part in it.
+            const ext::suspension scope(*state.flow);
+            return static_cast<result>(awaiter.await_suspend(coroutine));
         }
         void await_resume() noexcept { awaiter.await_resume(); }
+    };
+
+    class [[nodiscard]] exception_guard {
+    public:
+        explicit exception_guard(detail::promise_flow& state) noexcept : state_(state) {}
+        exception_guard(const exception_guard&) = delete;
+        exception_guard& operator=(const exception_guard&) = delete;
+        ~exception_guard() {
+            if (std::uncaught_exceptions() != before_)
+                state_.suspend();
+        }
+
+    private:
+        detail::promise_flow& state_;
+        int before_ = std::uncaught_exceptions();
     };
 
     detail::promise_flow state_;
@@ -191,6 +229,116 @@ private:
     template <class>
     friend class context_promise;
 };
+
+namespace detail {
+
+/// Who resumes a coroutine for carried(): in place of its handle, what it awaits is given one that
+/// resumes it in a scope of what was captured, and ends the scope when it suspends again or ends.
+class carrier {
+public:
+    /// Resumes `coroutine`, and again for each carrier that is resumed meanwhile on this thread, so that
+    /// a loop in which everything completes at once needs no stack.
+    static void resume(std::coroutine_handle<> coroutine, ext::snapshot captured) {
+        if (current_ != nullptr && current_->coroutine_ == coroutine) {
+            current_->next_ = std::move(captured);
+            return;
+        }
+        carrier running(coroutine);
+        for (running.next_ = std::move(captured); running.next_.has_value();) {
+            const ext::copy_scope scope(*std::exchange(running.next_, std::nullopt));
+            coroutine.resume();
+        }
+    }
+
+private:
+    explicit carrier(std::coroutine_handle<> coroutine) noexcept
+        : coroutine_(coroutine), before_(std::exchange(current_, this)) {}
+    ~carrier() { current_ = before_; }
+
+    std::coroutine_handle<> coroutine_;
+    std::optional<ext::snapshot> next_;
+    carrier* before_;
+    static inline thread_local carrier* current_ = nullptr;
+};
+
+/// What stands for the coroutine meanwhile: begins as the frame of a coroutine does, for all compilers
+/// that this library is for, and is in the awaiter.
+struct carried_frame {
+    void (*resume)(carried_frame*) = [](carried_frame* self) {
+        self->resumed = true;
+        carrier::resume(self->coroutine, std::move(self->captured));
+    };
+    void (*destroy)(carried_frame*) = [](carried_frame* self) { self->coroutine.destroy(); };
+    std::coroutine_handle<> coroutine;
+    ext::snapshot captured;
+    bool resumed = false;
+
+    std::coroutine_handle<> handle() noexcept {
+        return std::coroutine_handle<>::from_address(this);
+    }
+};
+
+template <class Awaiter>
+class carried_awaiter {
+public:
+    template <class A>
+    carried_awaiter(A&& awaited, ext::snapshot captured)
+        : awaiter_(detail::awaiter_of(std::forward<A>(awaited))) {
+        frame_.captured = std::move(captured);
+    }
+    carried_awaiter(const carried_awaiter&) = delete;
+    carried_awaiter& operator=(const carried_awaiter&) = delete;
+
+    bool await_ready() { return static_cast<bool>(awaiter_.await_ready()); }
+
+    auto await_suspend(std::coroutine_handle<> coroutine) {
+        static_assert(
+            requires { awaiter_.await_suspend(coroutine); },
+            "carried(awaitable): what takes a handle of a certain promise only cannot be "
+            "carried; await it in a coroutine whose promise is a context_promise");
+        frame_.coroutine = coroutine;
+        return awaiter_.await_suspend(frame_.handle());
+    }
+
+    decltype(auto) await_resume() {
+        if (!frame_.resumed && !snapshot_map::same(frame_.captured, ext::snapshot::of_current()))
+            snapshot_map::make_current(std::move(frame_.captured));
+        return awaiter_.await_resume();
+    }
+
+private:
+    Awaiter awaiter_;
+    carried_frame frame_;
+};
+
+template <class A>
+class carried_awaitable {
+public:
+    explicit carried_awaitable(A&& awaited) : awaited_(std::forward<A>(awaited)) {}
+
+    auto operator co_await() && {
+        using awaiter = decltype(detail::awaiter_of(std::forward<A>(awaited_)));
+        return carried_awaiter<awaiter>(std::forward<A>(awaited_), std::move(captured_));
+    }
+
+private:
+    A awaited_;
+    ext::snapshot captured_ = ext::snapshot::of_current();
+};
+
+} // namespace detail
+
+/// co_await carried(awaitable), in a coroutine whose promise is not this library's: it goes on with the
+/// bindings that were current at this call, whoever resumes it on whatever thread, also if the awaitable
+/// completes at once, fails, or is done before its await_suspend has returned. Whoever resumes it has
+/// its own context again when the coroutine suspends or ends. Between two of them, what it sets is its
+/// own; before the first, and after it awaits anything else, it acts in its resumer's context.
+/// Precondition: what is awaited takes a std::coroutine_handle<>.
+/// Throws: what awaiting it does. Cost: as copy_context(), and two calls by a pointer.
+template <class A>
+auto carried(A&& awaitable) {
+    return detail::carried_awaitable<A>(std::forward<A>(awaitable));
+}
 
 } // namespace contextvars::inline v0
 

@@ -741,3 +741,191 @@ TEST_F(CoroutineTest, may_have_an_await_transform_of_its_own) {
     EXPECT_EQ(number.get(), 1);
     awaits.handle.destroy();
 }
+
+// Ways out of a coroutine besides await and return.
+
+namespace {
+
+/// What is made of yields() and rethrows().
+class generator {
+public:
+    struct promise_type : cv::context_promise<promise_type> {
+        int value = 0;
+
+        generator get_return_object() {
+            return generator(std::coroutine_handle<promise_type>::from_promise(*this));
+        }
+        auto initial_suspend() noexcept { return starts(std::suspend_always{}); }
+        auto final_suspend() noexcept { return ends(std::suspend_always{}); }
+        auto yield_value(int next) {
+            value = next;
+            return yields(std::suspend_always{});
+        }
+        void return_void() noexcept {}
+        void unhandled_exception() {
+            const auto guard = rethrows();
+            EXPECT_TRUE(has_marks(2));
+            throw;
+        }
+    };
+
+    generator(generator&& other) noexcept : handle_(std::exchange(other.handle_, {})) {}
+    generator& operator=(generator&&) = delete;
+    ~generator() {
+        if (handle_)
+            handle_.destroy();
+    }
+
+    bool next() {
+        handle_.resume();
+        return !handle_.done();
+    }
+    int value() const { return handle_.promise().value; }
+
+private:
+    explicit generator(std::coroutine_handle<promise_type> handle) : handle_(handle) {}
+    std::coroutine_handle<promise_type> handle_;
+};
+
+generator up_to(int end, bool fails) {
+    set_marks(2);
+    for (int i = 0; i != end; ++i) {
+        co_yield i;
+        EXPECT_TRUE(has_marks(2));
+    }
+    if (fails)
+        throw std::runtime_error("thrown by a generator");
+}
+
+} // namespace
+
+TEST_F(CoroutineTest, that_yields_shows_its_consumer_nothing_that_it_sets) {
+    set_marks(1);
+    auto values = up_to(3, false);
+    int sum = 0;
+    while (values.next()) {
+        EXPECT_TRUE(has_marks(1));
+        sum += values.value();
+        set_marks(1);
+    }
+    EXPECT_EQ(sum, 3);
+    EXPECT_TRUE(has_marks(1));
+}
+
+TEST_F(CoroutineTest, that_is_dropped_where_it_yields_leaves_its_consumer_its_context) {
+    set_marks(1);
+    {
+        auto values = up_to(3, false);
+        values.next();
+    }
+    EXPECT_TRUE(has_marks(1));
+}
+
+TEST_F(CoroutineTest, that_is_dropped_inside_another_leaves_that_its_context) {
+    const auto body = []() -> coroutine<> {
+        set_marks(1);
+        {
+            auto values = up_to(3, false);
+            values.next();
+            EXPECT_TRUE(has_marks(1));
+            co_await std::suspend_always{};
+        }
+        EXPECT_TRUE(has_marks(1));
+    };
+    const auto outer = body();
+    outer.handle.resume();
+    std::thread([&] { outer.handle.resume(); }).join();
+    EXPECT_TRUE(outer.handle.done());
+}
+
+TEST_F(CoroutineTest, that_rethrows_gives_its_resumer_its_own_context_back) {
+    set_marks(1);
+    auto values = up_to(1, true);
+    values.next();
+    bool caught = false;
+    try {
+        values.next();
+    } catch (const std::runtime_error&) {
+        caught = true;
+        EXPECT_TRUE(has_marks(1));
+    }
+    EXPECT_TRUE(caught);
+    EXPECT_TRUE(has_marks(1));
+}
+
+namespace {
+
+/// A callee that shares its caller's context, and in the end resumes somebody else.
+class hands_over {
+public:
+    struct promise_type : cv::context_promise<promise_type> {
+        std::coroutine_handle<> successor;
+
+        hands_over get_return_object() {
+            return hands_over(std::coroutine_handle<promise_type>::from_promise(*this));
+        }
+        auto initial_suspend() noexcept { return starts(std::suspend_always{}); }
+        auto final_suspend() noexcept {
+            struct awaiter {
+                bool await_ready() const noexcept { return false; }
+                std::coroutine_handle<>
+                await_suspend(std::coroutine_handle<promise_type> self) const noexcept {
+                    return self.promise().successor;
+                }
+                void await_resume() const noexcept {}
+            };
+            return ends(awaiter{});
+        }
+        void return_void() noexcept {}
+        void unhandled_exception() noexcept { std::terminate(); }
+    };
+
+    hands_over(hands_over&& other) noexcept : handle(std::exchange(other.handle, {})) {}
+    hands_over& operator=(hands_over&&) = delete;
+    ~hands_over() {
+        if (handle)
+            handle.destroy();
+    }
+
+    bool await_ready() const noexcept { return false; }
+    template <class Caller>
+    std::coroutine_handle<> await_suspend(std::coroutine_handle<Caller> caller) const noexcept {
+        handle.promise().join(caller.promise());
+        return handle;
+    }
+    void await_resume() const noexcept {}
+
+    std::coroutine_handle<promise_type> handle;
+
+private:
+    explicit hands_over(std::coroutine_handle<promise_type> h) : handle(h) {}
+};
+
+} // namespace
+
+TEST_F(CoroutineTest, that_ends_by_a_transfer_to_a_third_leaves_that_one_its_own_context) {
+    set_marks(1);
+    bool seen = false;
+    const auto third = [&]() -> coroutine<> {
+        EXPECT_TRUE(has_marks(1));
+        seen = true;
+        co_return;
+    }();
+    const auto sets = []() -> hands_over {
+        set_marks(2);
+        co_return;
+    };
+    auto callee = sets();
+    callee.handle.promise().successor = third.handle;
+    const auto caller = [&]() -> coroutine<> {
+        co_await callee;
+        EXPECT_TRUE(has_marks(2));
+    }();
+    caller.handle.resume();
+    EXPECT_TRUE(seen);
+    EXPECT_TRUE(has_marks(1));
+    EXPECT_FALSE(caller.handle.done());
+    caller.handle.resume();
+    EXPECT_TRUE(caller.handle.done());
+    EXPECT_TRUE(has_marks(1));
+}

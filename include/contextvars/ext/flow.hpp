@@ -189,6 +189,18 @@ struct snapshot_map {
     static const map* get(const ext::snapshot& captured) noexcept {
         return captured.bindings_.get();
     }
+    /// Whether both have the same bindings, as far as copies show it.
+    static bool same(const ext::snapshot& a, const ext::snapshot& b) noexcept {
+        return get(a) == get(b) || same_edition(get(a)->writer, get(b)->writer);
+    }
+    /// Makes the bindings of what is current those that were captured.
+    static void make_current(ext::snapshot captured) noexcept {
+        const frame* const top = top_frame();
+        map* const before = current_map();
+        set_current_map(take(std::move(captured)));
+        if (top == nullptr || before != top->published)
+            adopt(before);
+    }
     static map* take(ext::snapshot captured) noexcept { return captured.bindings_.take(); }
     static ext::snapshot adopt(map* map) noexcept { return ext::snapshot(pinned_map::adopt(map)); }
 };
