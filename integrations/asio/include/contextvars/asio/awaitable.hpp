@@ -61,25 +61,21 @@
 
 namespace contextvars::inline v0::inline CONTEXTVARS_ASIO_NAMESPACE {
 
-template <class T = void>
+template <class T = void, class Executor = net::any_io_executor>
 class awaitable;
 
 namespace asio_detail {
 
-template <class T>
+template <class T, class E>
 class awaitable_promise;
-
-template <class T>
-using asio_awaitable = net::awaitable<T, net::any_io_executor>;
-template <class T>
-using asio_frame = net::detail::awaitable_frame<T, net::any_io_executor>;
-using asio_frame_base = net::detail::awaitable_frame_base<net::any_io_executor>;
-using asio_thread = net::detail::awaitable_thread<net::any_io_executor>;
 
 /// Names this library's specialisations of Asio's frames, which Asio's classes have as friends.
 struct frame_access;
 
 struct spawn_access;
+
+template <class E>
+class spawned_promise;
 
 } // namespace asio_detail
 } // namespace contextvars::inline v0::inline CONTEXTVARS_ASIO_NAMESPACE
@@ -92,7 +88,7 @@ class awaitable_frame_base<contextvars::asio_detail::frame_access> {
 public:
     /// The frame to resume next; nullptr once the stack has gone to another handler.
     template <class Thread>
-    static contextvars::asio_detail::asio_frame_base* top(Thread& stack) noexcept {
+    static awaitable_frame_base<typename Thread::executor_type>* top(Thread& stack) noexcept {
         if constexpr (requires { stack.entry_point(); }) {
             auto* entry_point = stack.entry_point();
             return entry_point != nullptr ? entry_point->top_of_stack_ : nullptr;
@@ -102,45 +98,45 @@ public:
     }
 };
 
-template <>
-class awaitable_frame<contextvars::asio_detail::frame_access,
-                      contextvars::asio_detail::frame_access> {
-public:
-    template <class T>
-    static contextvars::asio_detail::asio_frame<T>*
-    frame_of(const contextvars::asio_detail::asio_awaitable<T>& awaitable) noexcept {
-        return awaitable.frame_;
-    }
-};
-
 } // namespace detail
 CONTEXTVARS_ASIO_END
 
 namespace contextvars::inline v0::inline CONTEXTVARS_ASIO_NAMESPACE {
 
 /// A coroutine's return type, for `co_await`, Asio's co_spawn and this library's.
-template <class T>
-class [[nodiscard]] awaitable : public asio_detail::asio_awaitable<T> {
+template <class T, class Executor>
+class [[nodiscard]] awaitable : public net::awaitable<T, Executor> {
+    using base = net::awaitable<T, Executor>;
+
 public:
-    using promise_type = asio_detail::awaitable_promise<T>;
+    using promise_type = asio_detail::awaitable_promise<T, Executor>;
 
     constexpr awaitable() noexcept = default;
-    awaitable(awaitable&&) noexcept = default;
-    awaitable& operator=(awaitable&&) noexcept = default; // where Asio's has it: 1.20
+    /// What use_awaitable, co_spawn, && and || return, and plain coroutines. It stays what it is.
+    awaitable(base&& other) noexcept
+        : base(std::move(other)) {} // NOLINT(*-explicit-*): as asked for
+    awaitable(awaitable&& other) noexcept
+        : base(std::move(other)), promise_(std::exchange(other.promise_, nullptr)) {}
+    awaitable& operator=(awaitable&& other) noexcept {
+        if (this != &other) {
+            this->~awaitable(); // Asio's has no assignment before 1.20, and later one that leaks
+            ::new (this) awaitable(std::move(other));
+        }
+        return *this;
+    }
+    ~awaitable() = default;
 
 private:
-    explicit awaitable(asio_detail::asio_awaitable<T>&& base) noexcept
-        : asio_detail::asio_awaitable<T>(std::move(base)) {}
+    awaitable(base&& made, promise_type& promise) noexcept
+        : base(std::move(made)), promise_(&promise) {}
 
-    promise_type& promise() const noexcept {
-        using access =
-            net::detail::awaitable_frame<asio_detail::frame_access, asio_detail::frame_access>;
-        return static_cast<promise_type&>(*access::template frame_of<T>(*this));
-    }
+    promise_type* promise_ = nullptr; ///< nullptr: the coroutine is Asio's
 
     friend promise_type;
-    template <class>
+    template <class, class>
     friend class asio_detail::awaitable_promise;
+    template <class>
+    friend class asio_detail::spawned_promise;
     friend struct asio_detail::spawn_access;
 };
 
@@ -173,31 +169,39 @@ struct operation_in_flow {
         // Asio erases the type of a coroutine's executor. With it known, a step costs an allocation
         // and some calls by pointers less than Asio's own. (Asio's probes have no executor.)
         if constexpr (requires { token.get_executor(); }) {
-            using usual_executor = context_executor<net::io_context::executor_type>;
-            const net::any_io_executor executor = token.get_executor();
-            if (executor.target_type() == typeid(usual_executor))
-                return std::move(operation)(net::bind_executor(
-                    *executor.template target<usual_executor>(), std::forward<Token>(token)));
+            using executor_type = std::remove_cvref_t<decltype(token.get_executor())>;
+            if constexpr (std::is_same_v<executor_type, net::any_io_executor>) {
+                using usual_executor = context_executor<net::io_context::executor_type>;
+                using holder = carrying_executor<net::io_context::executor_type>;
+                const net::any_io_executor executor = token.get_executor();
+                if (executor.target_type() == typeid(holder))
+                    return std::move(operation)(net::bind_executor(
+                        static_cast<const usual_executor&>(*executor.template target<holder>()),
+                        std::forward<Token>(token)));
+            }
         }
         return std::move(operation)(std::forward<Token>(token));
     }
 };
 
-template <class T>
-class awaitable_promise : public asio_frame<T> {
+template <class T, class E>
+class awaitable_promise : public net::detail::awaitable_frame<T, E> {
     static_assert(std::is_void_v<T> || std::is_object_v<T> || std::is_lvalue_reference_v<T>,
                   "awaitable<T>: T is void, an object type or an lvalue reference");
 
-    using base = asio_frame<T>;
+    using base = net::detail::awaitable_frame<T, E>;
+    using frame_base = net::detail::awaitable_frame_base<E>;
+    template <class U>
+    using asio_awaitable = net::awaitable<U, E>;
 
 public:
     /// A root until an awaitable of this library awaits it.
     awaitable_promise() noexcept : own_flow_(std::in_place), flow_(&*own_flow_) {}
 
-    awaitable<T> get_return_object() noexcept {
+    awaitable<T, E> get_return_object() noexcept {
         asio_awaitable<T> made = base::get_return_object();
         this->coro_ = std::coroutine_handle<awaitable_promise>::from_promise(*this);
-        return awaitable<T>(std::move(made));
+        return awaitable<T, E>(std::move(made), *this);
     }
 
     auto initial_suspend() noexcept {
@@ -227,9 +231,9 @@ public:
     }
 
     template <class U>
-    auto await_transform(awaitable<U> callee) {
-        awaitable_promise<U>& promise = callee.promise();
-        return nested_awaiter<U>{base::await_transform(std::move(callee)), promise, *this};
+    auto await_transform(awaitable<U, E> callee) {
+        awaitable_promise<U, E>* const promise = callee.promise_;
+        return callee_awaiter<U>{base::await_transform(std::move(callee)), promise, *this};
     }
 
     template <class U>
@@ -243,8 +247,11 @@ public:
 
             bool await_ready() const noexcept { return true; }
             void await_suspend(std::coroutine_handle<>) const noexcept {}
-            executor await_resume() const noexcept {
-                return executor(self.attached_thread_->get_executor());
+            E await_resume() const noexcept {
+                if constexpr (std::is_same_v<E, net::any_io_executor>)
+                    return asio_detail::without_carrying(self.attached_thread_->get_executor());
+                else
+                    return self.attached_thread_->get_executor();
             }
         };
         return awaiter{*this};
@@ -253,7 +260,7 @@ public:
     /// The rest of this_coro, which suspends nothing; and operations.
     template <class Awaited>
     auto await_transform(Awaited&& awaited) {
-        static_assert(!std::invocable<Awaited&, asio_frame_base*>,
+        static_assert(!std::invocable<Awaited&, frame_base*>,
                       "an awaitable of this library awaits awaitables and operations of Asio; to "
                       "await anything else, make it an operation with async_initiate");
 #if CONTEXTVARS_ASIO_VERSION >= 102300
@@ -278,27 +285,32 @@ private:
 
     /// The caller's part of Asio's push_frame.
     template <class U>
-    void push(asio_awaitable<U>& callee) noexcept {
+    [[gnu::always_inline]] void push(asio_awaitable<U>& callee) noexcept {
         callee.await_suspend(std::coroutine_handle<base>::from_promise(*this));
     }
 
+    /// Runs a coroutine of Asio's in a copy of the flow's context, up to its first suspension.
+    /// Returns: whether it suspends. Then another thread may have resumed this coroutine, or
+    /// destroyed it: from the first resume() on, nothing of it is touched but its address.
     template <class U>
-    struct nested_awaiter {
-        asio_awaitable<U> callee;
-        awaitable_promise<U>& promise;
-        awaitable_promise& self;
-
-        bool await_ready() const noexcept { return false; }
-        void await_suspend(std::coroutine_handle<>) noexcept {
-            promise.own_flow_.reset();
-            promise.flow_ = self.flow_;
-            self.push(callee);
+    [[gnu::always_inline]] bool run(asio_awaitable<U>& other) noexcept {
+        using access = net::detail::awaitable_frame_base<frame_access>;
+        auto& stack = *this->attached_thread_;
+        const frame_base* const caller = this;
+        push(other);
+        const ext::suspension scope(*flow_);
+        for (frame_base* top = access::top(stack);;) {
+            try {
+                top->resume();
+            } catch (...) {
+                // Thrown by an initiation; with it went the handler that had the coroutine.
+                rethrow_from_run();
+            }
+            top = access::top(stack);
+            if (top == nullptr || top == caller) [[likely]]
+                return top == nullptr;
         }
-        U await_resume() {
-            self.resume_flow();
-            return callee.await_resume();
-        }
-    };
+    }
 
     template <class U>
     struct asio_awaiter {
@@ -306,31 +318,34 @@ private:
         awaitable_promise& self;
 
         bool await_ready() const noexcept { return false; }
-
-        // Returns: whether it suspends. Then another thread may have resumed this coroutine, or
-        // destroyed it: from the first resume() on, nothing of it is touched but its address.
-        bool await_suspend(std::coroutine_handle<>) noexcept {
-            using access = net::detail::awaitable_frame_base<frame_access>;
-            asio_thread& stack = *self.attached_thread_;
-            const asio_frame_base* const caller = &self;
-            self.push(other);
-            const ext::suspension scope(*self.flow_);
-            for (asio_frame_base* top = access::top(stack);;) {
-                try {
-                    top->resume();
-                } catch (...) {
-                    // Thrown by an initiation; with it went the handler that had the coroutine.
-                    rethrow_from_run();
-                }
-                top = access::top(stack);
-                if (top == nullptr || top == caller) [[likely]]
-                    return top == nullptr;
-            }
+        [[gnu::always_inline]] bool await_suspend(std::coroutine_handle<>) noexcept {
+            return self.run(other);
         }
+        U await_resume() {
+            self.flow_->resume();
+            return other.await_resume();
+        }
+    };
 
+    /// Awaits what may be a coroutine of this library, which then shares the flow.
+    template <class U>
+    struct callee_awaiter {
+        asio_awaitable<U> callee;
+        awaitable_promise<U, E>* promise;
+        awaitable_promise& self;
+
+        bool await_ready() const noexcept { return false; }
+        bool await_suspend(std::coroutine_handle<>) noexcept {
+            if (promise == nullptr) [[unlikely]]
+                return self.run(callee);
+            promise->own_flow_.reset();
+            promise->flow_ = self.flow_;
+            self.push(callee);
+            return true;
+        }
         U await_resume() {
             self.resume_flow();
-            return other.await_resume();
+            return callee.await_resume();
         }
     };
 
@@ -364,9 +379,80 @@ private:
     std::optional<ext::flow> own_flow_;
     ext::flow* flow_;
 
-    template <class>
+    template <class, class>
     friend class awaitable_promise;
 };
+
+/// The promise of the coroutine in which Asio's co_spawn calls a function that returns an awaitable of this
+/// library, on whatever executor: in a flow that begins where co_spawn was called, and is the task's.
+template <class E>
+class spawned_promise
+    : public net::detail::awaitable_frame<net::detail::awaitable_thread_entry_point, E> {
+    using base = net::detail::awaitable_frame<net::detail::awaitable_thread_entry_point, E>;
+
+public:
+    auto get_return_object() {
+        auto made = base::get_return_object();
+        this->coro_ = std::coroutine_handle<spawned_promise>::from_promise(*this);
+        return made;
+    }
+
+    auto final_suspend() noexcept {
+        leave();
+        return base::final_suspend();
+    }
+
+    template <class U>
+    auto await_transform(awaitable<U, E> task) {
+        leave();
+        if (task.promise_ != nullptr && !begun_) {
+            begun_ = true;
+            task.promise_->start_in(std::move(flow_));
+        }
+        return wrapped(base::await_transform(std::move(task)));
+    }
+    template <class Awaited>
+    auto await_transform(Awaited&& awaited) {
+        leave();
+        return wrapped(base::await_transform(std::forward<Awaited>(awaited)));
+    }
+
+private:
+    /// Between two suspensions the function may be called, or have thrown.
+    template <class Awaiter>
+    struct awaiter {
+        Awaiter inner;
+        spawned_promise& self;
+
+        bool await_ready() { return inner.await_ready(); }
+        auto await_suspend(std::coroutine_handle<> coroutine) {
+            if constexpr (requires { inner.await_suspend(coroutine); })
+                return inner.await_suspend(coroutine);
+            else
+                return inner.await_suspend(std::coroutine_handle<base>::from_promise(self));
+        }
+        decltype(auto) await_resume() {
+            if (!self.begun_)
+                self.flow_.resume();
+            return inner.await_resume();
+        }
+    };
+    template <class Awaiter>
+    auto wrapped(Awaiter inner) {
+        return awaiter<Awaiter>{std::move(inner), *this};
+    }
+
+    void leave() noexcept {
+        if (flow_.running())
+            flow_.suspend();
+    }
+
+    ext::flow flow_;
+    bool begun_ = false;
+};
+
+template <class F, class T, class E>
+concept returns_awaitable = std::same_as<std::invoke_result_t<F&>, awaitable<T, E>>;
 
 } // namespace asio_detail
 } // namespace contextvars::inline v0::inline CONTEXTVARS_ASIO_NAMESPACE
@@ -375,11 +461,26 @@ private:
 CONTEXTVARS_ASIO_BEGIN
 namespace detail {
 
-template <class T>
-struct awaitable_signature<contextvars::awaitable<T>>
-    : awaitable_signature<contextvars::asio_detail::asio_awaitable<T>> {};
+template <class T, class E>
+struct awaitable_signature<contextvars::awaitable<T, E>> : awaitable_signature<awaitable<T, E>> {};
 
 } // namespace detail
 CONTEXTVARS_ASIO_END
+
+// The coroutine of Asio's co_spawn, for functions of the program's that return this library's awaitable.
+template <class T, class E, class F, class Handler>
+    requires contextvars::asio_detail::returns_awaitable<F, T, E>
+struct std::coroutine_traits<
+    CONTEXTVARS_ASIO::awaitable<CONTEXTVARS_ASIO::detail::awaitable_thread_entry_point, E>,
+    CONTEXTVARS_ASIO::awaitable<T, E>*, E, F, Handler> {
+    using promise_type = contextvars::asio_detail::spawned_promise<E>;
+};
+template <class T, class E, class F, class Handler, template <class, class, class> class State>
+    requires contextvars::asio_detail::returns_awaitable<F, T, E>
+struct std::coroutine_traits<
+    CONTEXTVARS_ASIO::awaitable<CONTEXTVARS_ASIO::detail::awaitable_thread_entry_point, E>,
+    CONTEXTVARS_ASIO::awaitable<T, E>*, State<Handler, E, F>> {
+    using promise_type = contextvars::asio_detail::spawned_promise<E>;
+};
 
 #endif

@@ -27,30 +27,29 @@ namespace contextvars::inline v0::inline CONTEXTVARS_ASIO_NAMESPACE {
 namespace asio_detail {
 
 struct spawn_access {
-    template <class T>
-    static void start_in(awaitable<T>& root, ext::flow flow) noexcept {
-        root.promise().start_in(std::move(flow));
+    /// Of a coroutine of Asio's, does nothing: it runs in what its executor captures.
+    template <class T, class E>
+    static void start_in(awaitable<T, E>& root, ext::flow& flow) noexcept {
+        if (root.promise_ != nullptr)
+            root.promise_->start_in(std::move(flow));
     }
 };
 
 template <class A>
 inline constexpr bool is_awaitable = false;
-template <class T>
-inline constexpr bool is_awaitable<awaitable<T>> = true;
-template <class T>
-inline constexpr bool is_awaitable<asio_awaitable<T>> = true;
+template <class T, class E>
+inline constexpr bool is_awaitable<awaitable<T, E>> = true;
+template <class T, class E>
+inline constexpr bool is_awaitable<net::awaitable<T, E>> = true;
 
-template <class T>
-awaitable<T> as_ours(awaitable<T> task) {
+template <class T, class E>
+awaitable<T, E> as_ours(awaitable<T, E> task) {
     return task;
 }
-template <class T>
-awaitable<T> as_ours(asio_awaitable<T> task) {
+template <class T, class E>
+awaitable<T, E> as_ours(net::awaitable<T, E> task) {
     co_return co_await std::move(task);
 }
-
-template <class A>
-using result_of_awaitable = typename A::value_type;
 
 /// A task that has its flow already: makes its coroutine when it is called, as the root of it.
 template <class F>
@@ -58,14 +57,15 @@ struct task_in_flow {
     ext::flow flow;
     F function;
 
-    using result_type = result_of_awaitable<std::invoke_result_t<F&>>;
+    using result_type = typename std::invoke_result_t<F&>::value_type;
+    using executor_type = typename std::invoke_result_t<F&>::executor_type;
 
-    asio_awaitable<result_type> operator()() {
-        awaitable<result_type> task = [this] {
+    net::awaitable<result_type, executor_type> operator()() {
+        awaitable<result_type, executor_type> task = [this] {
             const ext::flow_scope scope(flow);
             return as_ours(function());
         }();
-        spawn_access::start_in(task, std::move(flow));
+        spawn_access::start_in(task, flow);
         return task;
     }
 };
@@ -95,9 +95,9 @@ struct spawned {
     using type = T;
 };
 template <class T>
-    requires std::is_invocable_v<T&>
+    requires std::is_invocable_v<std::decay_t<T>&>
 struct spawned<T> {
-    using type = std::remove_cvref_t<std::invoke_result_t<T&>>;
+    using type = std::remove_cvref_t<std::invoke_result_t<std::decay_t<T>&>>;
 };
 
 template <class E>
@@ -105,24 +105,42 @@ concept is_executor = net::execution::is_executor<E>::value;
 
 template <class T>
 auto as_function(T&& task) {
-    using type = std::remove_cvref_t<T>;
+    using type = std::decay_t<T>;
     static_assert(is_awaitable<typename spawned<type>::type>,
                   "co_spawn(executor, task, token): task is a contextvars::awaitable<T>, an "
-                  "asio::awaitable<T> of any_io_executor, or a function that returns one");
+                  "asio::awaitable<T>, or a function that returns one");
     if constexpr (is_awaitable<type>)
         return given_awaitable<type>{std::forward<T>(task)};
     else
         return type(std::forward<T>(task));
 }
 
+template <class Wanted, class E>
+Wanted executor_for(const E& executor) {
+    if constexpr (std::is_same_v<Wanted, net::any_io_executor>)
+        return asio_detail::carrying(executor);
+    else
+        return Wanted(executor);
+}
+
 template <class E, class Task, class Token>
 auto spawn(const E& executor, ext::flow flow, Task&& task, Token&& token) {
-    using function_type = decltype(asio_detail::as_function(std::forward<Task>(task)));
-    using result_type = typename task_in_flow<function_type>::result_type;
-    return net::co_spawn(asio_detail::capturing(executor),
-                         task_in_flow<function_type>{
-                             std::move(flow), asio_detail::as_function(std::forward<Task>(task))},
-                         bound_if_handler<result_type>(std::forward<Token>(token)));
+    using function_type =
+        task_in_flow<decltype(asio_detail::as_function(std::forward<Task>(task)))>;
+    return net::co_spawn(
+        asio_detail::executor_for<typename function_type::executor_type>(executor),
+        function_type{std::move(flow), asio_detail::as_function(std::forward<Task>(task))},
+        bound_if_handler<typename function_type::result_type>(std::forward<Token>(token)));
+}
+
+/// Of a task with a context of its own, what Asio tracks work with is that as well.
+template <class E, class Task, class Token>
+auto spawn_in(const E& executor, ext::flow flow, Task&& task, Token&& token) {
+    using result_type = typename spawned<std::decay_t<Task>>::type::value_type;
+    auto&& bound = bound_if_handler<result_type>(std::forward<Token>(token));
+    const ext::copy_scope scope(flow.copy());
+    return asio_detail::spawn(executor, std::move(flow), std::forward<Task>(task),
+                              std::forward<decltype(bound)>(bound));
 }
 
 struct co_spawn_function {
@@ -134,14 +152,14 @@ struct co_spawn_function {
     template <is_executor E, class Task, class Token = net::default_completion_token_t<E>>
     auto operator()(const E& executor, Context& context, Task&& task,
                     Token&& token = Token()) const {
-        return asio_detail::spawn(executor, ext::flow(context), std::forward<Task>(task),
-                                  std::forward<Token>(token));
+        return asio_detail::spawn_in(executor, ext::flow(context), std::forward<Task>(task),
+                                     std::forward<Token>(token));
     }
     template <is_executor E, class Task, class Token = net::default_completion_token_t<E>>
     auto operator()(const E& executor, const Context& context, Task&& task,
                     Token&& token = Token()) const {
-        return asio_detail::spawn(executor, ext::flow(ext::snapshot(context)),
-                                  std::forward<Task>(task), std::forward<Token>(token));
+        return asio_detail::spawn_in(executor, ext::flow(ext::snapshot(context)),
+                                     std::forward<Task>(task), std::forward<Token>(token));
     }
     template <is_executor E, class Task, class Token = net::default_completion_token_t<E>>
     auto operator()(const E& executor, Context&& context, Task&& task,

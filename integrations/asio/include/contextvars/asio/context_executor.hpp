@@ -138,10 +138,9 @@ public:
         return with(net::prefer(inner_, property));
     }
 
-    // Two that hold different contexts are not interchangeable, whatever they hold them for.
+    // Two that hold different bindings are not interchangeable, whatever they hold them for.
     friend bool operator==(const tracking_executor& a, const tracking_executor& b) noexcept {
-        return a.inner_ == b.inner_ &&
-               detail::snapshot_map::get(a.captured_) == detail::snapshot_map::get(b.captured_);
+        return a.inner_ == b.inner_ && detail::snapshot_map::same(a.captured_, b.captured_);
     }
     friend bool operator!=(const tracking_executor& a, const tracking_executor& b) noexcept {
         return !(a == b);
@@ -237,52 +236,88 @@ private:
 template <class E>
 context_executor(E) -> context_executor<E>;
 
-/// What `co_await this_coro::executor` yields in this library's awaitable: any_io_executor, but
-/// known to come from there, so that asio::make_strand makes of it a strand of the right shape.
-class executor : public net::any_io_executor {
-public:
-    executor() noexcept = default;
-    explicit executor(net::any_io_executor inner) noexcept
-        : net::any_io_executor(std::move(inner)) {}
-};
+/// What `co_await this_coro::executor` yields, by the name that it once had.
+using executor = net::any_io_executor;
 
 namespace asio_detail {
+
+/// What contextvars::co_spawn puts under a task: it captures for what Asio starts on the task's behalf,
+/// and is known from a context_executor that the program chose. The task sees E.
+template <class E>
+class carrying_executor : public context_executor<E> {
+public:
+    using context_executor<E>::context_executor;
+};
 
 template <class E>
 inline constexpr bool is_context_executor = false;
 template <class E>
 inline constexpr bool is_context_executor<context_executor<E>> = true;
-template <>
-inline constexpr bool is_context_executor<executor> = true;
-
-/// A capturing executor like `executor`.
 template <class E>
-auto capturing(const E& executor) {
-    if constexpr (is_context_executor<E>)
-        return executor;
-    else
-        return context_executor<E>(executor);
+inline constexpr bool is_context_executor<net::strand<context_executor<E>>> = true;
+
+template <class... E>
+struct executor_types {
+    template <class T>
+    static constexpr bool contain = (std::same_as<T, E> || ...);
+
+    /// Calls f(std::type_identity<E>) for each, until one returns true.
+    template <class F>
+    static bool any(const F& f) {
+        return (f(std::type_identity<E>{}) || ...);
+    }
+};
+
+/// What an any_io_executor usually holds; or what any other is wrapped in.
+using usual_executors =
+    executor_types<net::io_context::executor_type, net::thread_pool::executor_type,
+                   net::strand<net::io_context::executor_type>,
+                   net::strand<net::thread_pool::executor_type>, net::strand<net::any_io_executor>,
+                   net::any_io_executor>;
+
+/// Some Asios' target() does not ask for the type.
+template <class E>
+const E* target(const net::any_io_executor& executor) noexcept {
+    return executor.target_type() == typeid(E) ? executor.template target<E>() : nullptr;
 }
 
-// The executor of an I/O object, which may hold anything, also one that captures already. What it
-// usually holds is wrapped inside; wrapping it whole costs allocations.
-inline net::any_io_executor capturing(const net::any_io_executor& executor) {
+/// What contextvars::co_spawn puts under a task that is started on `executor`: that itself, if it captures.
+/// What it usually holds is wrapped inside; wrapping it whole costs allocations.
+inline net::any_io_executor carrying(const net::any_io_executor& executor) {
     net::any_io_executor made;
-    const auto holds = [&]<class E>(std::type_identity<E>) {
-        // Some Asios' target() does not ask for the type.
-        if (executor.target_type() == typeid(context_executor<E>))
+    const auto wraps = [&]<class E>(std::type_identity<E>) {
+        if (target<context_executor<E>>(executor) || target<carrying_executor<E>>(executor))
             made = executor;
-        else if (executor.target_type() == typeid(E))
-            made = context_executor<E>(*executor.template target<E>());
+        else if (const E* inner = target<E>(executor))
+            made = carrying_executor<E>(*inner);
         return static_cast<bool>(made);
     };
-    using io_executor = net::io_context::executor_type;
-    using pool_executor = net::thread_pool::executor_type;
-    if (!holds(std::type_identity<io_executor>{}) && !holds(std::type_identity<pool_executor>{}) &&
-        !holds(std::type_identity<net::strand<io_executor>>{}) &&
-        !holds(std::type_identity<net::strand<pool_executor>>{}))
-        made = context_executor<net::any_io_executor>(executor);
+    if (!usual_executors::any(wraps))
+        made = carrying_executor<net::any_io_executor>(executor);
     return made;
+}
+
+template <class E>
+net::any_io_executor carrying(const E& executor) {
+    if constexpr (is_context_executor<E>)
+        return executor;
+    else if constexpr (usual_executors::contain<E>)
+        return carrying_executor<E>(executor);
+    else
+        return carrying_executor<net::any_io_executor>(net::any_io_executor(executor));
+}
+
+/// The executor that the task was started on.
+inline net::any_io_executor without_carrying(net::any_io_executor executor) {
+    const auto unwraps = [&]<class E>(std::type_identity<E>) {
+        const auto* const holder = target<carrying_executor<E>>(executor);
+        if (holder == nullptr)
+            return false;
+        executor = net::any_io_executor(E(holder->get_inner_executor()));
+        return true;
+    };
+    usual_executors::any(unwraps);
+    return executor;
 }
 
 template <class T>
@@ -296,7 +331,6 @@ template <class E>
 E without_context(const context_executor<E>& executor) noexcept {
     return executor.get_inner_executor();
 }
-inline net::any_io_executor without_context(const executor& executor) noexcept { return executor; }
 
 template <class E>
 using without_context_type =
@@ -327,23 +361,26 @@ inline constexpr asio_detail::make_strand_function make_strand{};
 
 } // namespace contextvars::inline v0::inline CONTEXTVARS_ASIO_NAMESPACE
 
-// asio::make_strand on this library's executors: the shape that contextvars::make_strand gives.
+// asio::make_strand on a capturing executor: the shape that contextvars::make_strand gives.
 CONTEXTVARS_ASIO_BEGIN
 
 template <class E>
 class strand<contextvars::context_executor<E>> : public contextvars::context_executor<strand<E>> {
-public:
-    explicit strand(const contextvars::context_executor<E>& executor)
-        : contextvars::context_executor<strand<E>>(strand<E>(executor.get_inner_executor())) {}
-};
+    using base = contextvars::context_executor<strand<E>>;
 
-template <>
-class strand<contextvars::executor>
-    : public contextvars::context_executor<strand<any_io_executor>> {
 public:
-    explicit strand(const contextvars::executor& executor)
-        : contextvars::context_executor<strand<any_io_executor>>(
-              strand<any_io_executor>(static_cast<const any_io_executor&>(executor))) {}
+    using inner_executor_type = contextvars::context_executor<E>;
+
+    explicit strand(const inner_executor_type& executor)
+        : base(strand<E>(executor.get_inner_executor())), executor_(executor),
+          impl_(base::get_inner_executor().impl_) {}
+
+    /// What is under the strand.
+    inner_executor_type get_inner_executor() const noexcept { return executor_; }
+
+    // By these, strands convert to each other.
+    inner_executor_type executor_;
+    decltype(strand<E>::impl_) impl_;
 };
 
 CONTEXTVARS_ASIO_END
