@@ -26,10 +26,13 @@ struct frame {
     map* published;    ///< the map that `context` shows to other threads meanwhile: this thread
                        ///< reads it, but may not change it in place. Of a suspension: the map
                        ///< below, likewise. Of a context that was destroyed meanwhile: its address
-                       ///< (see src/current/context.cpp). Else nullptr
+                       ///< (see src/current/context.cpp). Of a flow: its own mark. Else nullptr
     frame* previous;   ///< the frame below; nullptr: the thread's base context
     map* previous_map; ///< what is current again when this frame is left
 };
+
+/// In the place of a published map, says that what is set in the frame does not go with its end.
+inline map* flow_mark() noexcept { return reinterpret_cast<map*>(std::uintptr_t{1}); }
 
 /// Tells the diagnostics hook that `frame` is not the one entered last, and terminates.
 [[noreturn]] CONTEXTVARS_EXPORT void report_left_out_of_order(const frame& frame) noexcept;
@@ -47,7 +50,7 @@ inline void push(frame& frame, map* map) noexcept {
 }
 
 /// Returns: the map that was current in the frame last.
-inline map* pop(const frame& frame) noexcept {
+[[gnu::always_inline]] inline map* pop(const frame& frame) noexcept {
     if (top_frame() != &frame) [[unlikely]]
         report_left_out_of_order(frame);
     map* last = current_map();

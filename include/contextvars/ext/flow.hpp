@@ -79,7 +79,8 @@ public:
     }
 
     /// Makes the flow's context current on this thread. Precondition: not running.
-    void resume() noexcept {
+    // Inline also where a compiler finds a coroutine large enough: a hop is made of these.
+    [[gnu::always_inline]] void resume() noexcept {
         CONTEXTVARS_ASSERT(!running_);
         running_ = true;
         if (frame_.context == nullptr) [[likely]]
@@ -120,7 +121,8 @@ private:
     /// its edition is known as one.
     CONTEXTVARS_EXPORT detail::map* reads_instead_of(detail::map* other) const noexcept;
 
-    detail::frame frame_{};  // its context: the one reserved for the flow, or nullptr
+    // Its context: the one reserved for the flow, or nullptr.
+    detail::frame frame_{0, nullptr, detail::flow_mark(), nullptr, nullptr};
     detail::pinned_map map_; // while suspended; with a reserved Context, the empty one
     bool running_ = false;
 
@@ -145,7 +147,7 @@ private:
 /// Precondition: the flow runs on this thread. It is not used after the constructor.
 class suspension {
 public:
-    explicit suspension(flow& flow) noexcept {
+    [[gnu::always_inline]] explicit suspension(flow& flow) noexcept {
         CONTEXTVARS_ASSERT(flow.running_);
         detail::map* last = detail::replace(flow.frame_, frame_);
         flow.running_ = false;
@@ -162,7 +164,7 @@ public:
     }
     suspension(const suspension&) = delete;
     suspension& operator=(const suspension&) = delete;
-    ~suspension() {
+    [[gnu::always_inline]] ~suspension() {
         if (detail::map* last = detail::pop(frame_); last != frame_.published) [[unlikely]]
             detail::pinned_map::adopt(last);
     }
@@ -192,6 +194,10 @@ struct snapshot_map {
     /// Whether both have the same bindings, as far as copies show it.
     static bool same(const ext::snapshot& a, const ext::snapshot& b) noexcept {
         return get(a) == get(b) || same_edition(get(a)->writer, get(b)->writer);
+    }
+    static bool holds_current(const ext::snapshot& captured) noexcept {
+        const map* const current = current_map();
+        return get(captured) == current || same_edition(get(captured)->writer, current->writer);
     }
     /// Makes the bindings of what is current those that were captured.
     static void make_current(ext::snapshot captured) noexcept {

@@ -41,6 +41,7 @@
 
 #include <contextvars/asio/config.hpp>
 #include <contextvars/asio/context_executor.hpp>
+#include <contextvars/detail/mixed_flow.hpp>
 #include <contextvars/ext/flow.hpp>
 
 #include CONTEXTVARS_ASIO_HEADER(any_io_executor.hpp)
@@ -210,7 +211,7 @@ public:
 
             bool await_ready() const noexcept { return false; }
             void await_suspend(std::coroutine_handle<>) const noexcept {}
-            void await_resume() const noexcept { self.resume_flow(); }
+            void await_resume() const noexcept { self.begin(); }
         };
         return awaiter{*this};
     }
@@ -222,7 +223,7 @@ public:
             bool await_ready() const noexcept { return false; }
             void await_suspend(std::coroutine_handle<>) const noexcept {
                 if (self.own_flow_.has_value())
-                    self.own_flow_->suspend();
+                    self.own_flow_->end();
                 self.pop_frame();
             }
             void await_resume() const noexcept {}
@@ -238,7 +239,7 @@ public:
 
     template <class U>
     [[gnu::always_inline]] auto await_transform(asio_awaitable<U> other) {
-        return asio_awaiter<U>{base::await_transform(std::move(other)), *this};
+        return asio_awaiter<U>(base::await_transform(std::move(other)), *this);
     }
 
     auto await_transform(net::this_coro::executor_t) noexcept {
@@ -278,14 +279,32 @@ public:
     }
 
 private:
+    void begin() noexcept {
+        // Who awaits a root is what Asio starts a task in, which nobody awaits; or a coroutine of Asio's.
+        constexpr auto caller_of = &awaitable_promise::caller_;
+        if (own_flow_.has_value() && this->caller_->*caller_of != nullptr) [[unlikely]]
+            begin_mixed();
+        resume_flow();
+    }
+    [[gnu::noinline, gnu::cold]] void begin_mixed() noexcept {
+        own_flow_.emplace();
+        own_flow_->begin_mixed();
+    }
+
     void resume_flow() noexcept {
         if (!flow_->running()) [[likely]]
+            resume_suspended();
+    }
+    void resume_suspended() noexcept {
+        if (flow_->is_mixed()) [[unlikely]]
+            flow_->resume_mixed();
+        else
             flow_->resume();
     }
 
     /// The caller's part of Asio's push_frame.
     template <class U>
-    [[gnu::always_inline]] void push(asio_awaitable<U>& callee) noexcept {
+    void push(asio_awaitable<U>& callee) noexcept {
         callee.await_suspend(std::coroutine_handle<base>::from_promise(*this));
     }
 
@@ -307,22 +326,55 @@ private:
                 rethrow_from_run();
             }
             top = access::top(stack);
-            if (top == nullptr || top == caller) [[likely]]
-                return top == nullptr;
+            if (top == nullptr) [[likely]]
+                return true;
+            if (top == caller) {
+                flow_->take_over_current();
+                return false;
+            }
         }
     }
 
     template <class U>
+    [[gnu::noinline]] bool run_apart(asio_awaitable<U>& other) noexcept {
+        return run(other);
+    }
+
+    /// Suspends, where the scope of the coroutine of Asio's that awaits this one is current: what resumes
+    /// that resumes `other` in it. So coroutines of both kinds in turn need no stack.
+    template <class U>
+    [[gnu::noinline, gnu::cold]] bool leave_to_pump(asio_awaitable<U>& other) noexcept {
+        if (!flow_->leave_home())
+            return false;
+        other.await_suspend(std::coroutine_handle<base>::from_promise(*this));
+        return true;
+    }
+
+    template <class U>
     struct asio_awaiter {
-        asio_awaitable<U> other;
+        // In a union, so that the compiler sees that nothing is left to destroy.
+        union {
+            asio_awaitable<U> other;
+        };
         awaitable_promise& self;
+
+        asio_awaiter(asio_awaitable<U>&& awaited, awaitable_promise& promise) noexcept
+            : other(std::move(awaited)), self(promise) {}
+        asio_awaiter(const asio_awaiter&) = delete;
+        asio_awaiter& operator=(const asio_awaiter&) = delete;
+        ~asio_awaiter() {
+            if (other.valid()) [[unlikely]]
+                other.~asio_awaitable<U>();
+        }
 
         bool await_ready() const noexcept { return false; }
         [[gnu::always_inline]] bool await_suspend(std::coroutine_handle<>) noexcept {
+            if (self.flow_->is_mixed() && self.leave_to_pump(other)) [[unlikely]]
+                return true;
             return self.run(other);
         }
         U await_resume() {
-            self.flow_->resume();
+            self.resume_suspended();
             return other.await_resume();
         }
     };
@@ -337,7 +389,7 @@ private:
         bool await_ready() const noexcept { return false; }
         bool await_suspend(std::coroutine_handle<>) noexcept {
             if (promise == nullptr) [[unlikely]]
-                return self.run(callee);
+                return self.leave_to_pump(callee) || self.run_apart(callee);
             promise->own_flow_.reset();
             promise->flow_ = self.flow_;
             self.push(callee);
@@ -376,8 +428,8 @@ private:
     };
 #endif
 
-    std::optional<ext::flow> own_flow_;
-    ext::flow* flow_;
+    std::optional<detail::mixed_flow> own_flow_;
+    detail::mixed_flow* flow_;
 
     template <class, class>
     friend class awaitable_promise;
