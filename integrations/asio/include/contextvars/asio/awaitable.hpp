@@ -269,7 +269,15 @@ public:
             return operation_awaiter<std::decay_t<Awaited>>(std::forward<Awaited>(awaited), *this);
         else
 #endif
+        {
+            static_assert(
+                requires(base& frame) { frame.await_transform(std::forward<Awaited>(awaited)); },
+                "an awaitable of this library awaits awaitables of Asio with the same executor "
+                "type, "
+                "operations and this_coro; to await anything else, make it an operation with "
+                "async_initiate");
             return base::await_transform(std::forward<Awaited>(awaited));
+        }
     }
 
     /// Starts the root in `flow` instead of a copy of the context in which it was made.
