@@ -306,10 +306,10 @@ TEST_F(Asyncio, timeout_by_a_timer_that_cancels_goes_on_in_the_same_context) {
         operation.expires_at(std::chrono::steady_clock::time_point::max());
         deadline.expires_after(at_once);
         set_marks(1);
-        deadline.async_wait([&](error_code) {
+        deadline.async_wait(cv::bind_context([&](error_code) {
             EXPECT_TRUE(has_marks(1));
             operation.cancel();
-        });
+        }));
         error_code error;
         co_await operation.async_wait(net::redirect_error(net::use_awaitable, error));
         EXPECT_EQ(error, net::error::operation_aborted);
