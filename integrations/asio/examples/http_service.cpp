@@ -81,7 +81,7 @@ contextvars::awaitable<void> look_up() {
 }
 
 contextvars::awaitable<std::string> slow(net::thread_pool& workers) {
-    // This executor carries contexts: handlers of what is made on it need no bind_context.
+    // The strand of contextvars::make_strand carries contexts: handlers on it need no bind_context.
     const auto executor = co_await net::this_coro::executor;
     net::steady_timer half_time(executor, 20ms);
     half_time.async_wait([](auto) { spdlog::info("timer: half of the time is over"); });
