@@ -837,6 +837,32 @@ TEST_F(AsioStep, of_an_awaited_operation_is_given_an_executor_that_captures) {
     expect_on(erased, net::any_io_executor(erased.get_executor()));
 }
 
+TEST_F(AsioStep, after_an_awaited_operation_that_is_bound_to_a_pool_has_the_same_bindings) {
+    net::io_context context;
+    net::thread_pool pool(1);
+    const auto work = net::make_work_guard(context);
+    cv::co_spawn(
+        context,
+        [&]() -> cv::awaitable<void> {
+            set_marks(1);
+            co_await net::post(net::bind_executor(pool, net::deferred));
+            EXPECT_FALSE(context.get_executor().running_in_this_thread());
+            EXPECT_TRUE(has_marks(1));
+            net::steady_timer timer(context);
+            timer.expires_after(std::chrono::steady_clock::duration::zero());
+            const auto [error] =
+                co_await timer.async_wait(net::bind_executor(pool, net::as_tuple(net::deferred)));
+            EXPECT_FALSE(error);
+            EXPECT_TRUE(has_marks(1));
+        },
+        [&](std::exception_ptr error) {
+            EXPECT_FALSE(error);
+            context.stop();
+        });
+    context.run();
+    pool.join();
+}
+
 TEST_F(AsioStep, of_an_awaited_operation_that_failed_has_the_same_bindings) {
     run_task([]() -> cv::awaitable<void> {
         set_marks(1);

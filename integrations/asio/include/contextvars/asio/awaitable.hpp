@@ -47,7 +47,7 @@
 #include CONTEXTVARS_ASIO_HEADER(any_io_executor.hpp)
 #include CONTEXTVARS_ASIO_HEADER(async_result.hpp)
 #include CONTEXTVARS_ASIO_HEADER(awaitable.hpp)
-#include CONTEXTVARS_ASIO_HEADER(bind_executor.hpp)
+#include CONTEXTVARS_ASIO_HEADER(associated_executor.hpp)
 #include CONTEXTVARS_ASIO_HEADER(co_spawn.hpp)
 #include CONTEXTVARS_ASIO_HEADER(this_coro.hpp)
 #include CONTEXTVARS_ASIO_HEADER(use_awaitable.hpp)
@@ -156,6 +156,18 @@ inline void rethrow_from_run() noexcept {
     thread_info->capture_current_exception();
 }
 
+/// A handler with an executor. Asio's bind_executor would merge with another one around it.
+template <class Handler, class E>
+struct handler_on {
+    Handler handler;
+    E executor;
+
+    template <class... Args>
+    void operator()(Args&&... args) {
+        std::move(handler)(std::forward<Args>(args)...);
+    }
+};
+
 /// An operation whose initiation runs in a copy of the flow's context.
 template <class Operation>
 struct operation_in_flow {
@@ -176,9 +188,8 @@ struct operation_in_flow {
                 using holder = carrying_executor<net::io_context::executor_type>;
                 const net::any_io_executor executor = token.get_executor();
                 if (executor.target_type() == typeid(holder))
-                    return std::move(operation)(net::bind_executor(
-                        static_cast<const usual_executor&>(*executor.template target<holder>()),
-                        std::forward<Token>(token)));
+                    return std::move(operation)(handler_on<std::decay_t<Token>, usual_executor>{
+                        std::forward<Token>(token), *executor.template target<holder>()});
             }
         }
         return std::move(operation)(std::forward<Token>(token));
@@ -517,8 +528,34 @@ concept returns_awaitable = std::same_as<std::invoke_result_t<F&>, awaitable<T, 
 } // namespace asio_detail
 } // namespace contextvars::inline v0::inline CONTEXTVARS_ASIO_NAMESPACE
 
-// co_spawn(executor, function, token), for functions that return this library's awaitable.
 CONTEXTVARS_ASIO_BEGIN
+
+#if CONTEXTVARS_ASIO_VERSION >= 102300
+
+template <template <class, class> class Associator, class Handler, class E, class Default>
+struct associator<Associator, contextvars::asio_detail::handler_on<Handler, E>, Default>
+    : Associator<Handler, Default> {
+    using bound = contextvars::asio_detail::handler_on<Handler, E>;
+    static typename Associator<Handler, Default>::type get(const bound& on) noexcept {
+        return Associator<Handler, Default>::get(on.handler);
+    }
+    static typename Associator<Handler, Default>::type get(const bound& on,
+                                                           const Default& otherwise) noexcept {
+        return Associator<Handler, Default>::get(on.handler, otherwise);
+    }
+};
+
+template <class Handler, class E, class Default>
+struct associated_executor<contextvars::asio_detail::handler_on<Handler, E>, Default> {
+    using type = E;
+    using bound = contextvars::asio_detail::handler_on<Handler, E>;
+    static E get(const bound& on) noexcept { return on.executor; }
+    static E get(const bound& on, const Default&) noexcept { return on.executor; }
+};
+
+#endif
+
+// co_spawn(executor, function, token), for functions that return this library's awaitable.
 namespace detail {
 
 template <class T, class E>
