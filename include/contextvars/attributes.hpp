@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// attributes: what is said of a variable when it is made, besides its name and default.
+// attributes: the properties of a variable besides its name and its default. They are given when
+// the variable is made.
 #ifndef CONTEXTVARS_ATTRIBUTES_HPP
 #define CONTEXTVARS_ATTRIBUTES_HPP
 
@@ -8,11 +9,13 @@
 
 namespace contextvars::inline v0 {
 
-/// `ContextVar<std::string> password{"password", attributes{.secret = true}};` Name the type: g++ takes
-/// `{.secret = true}` for a default where a T is made of a list, as a std::vector.
+/// Example: `ContextVar<std::string> password{"password", attributes{.secret = true}};`
+/// Write the name of the type: if a T can be made of a list, as a std::vector can, g++ takes
+/// `{.secret = true}` for a default.
 struct attributes {
-    /// Wherever a value of the variable would be printed, its type is printed instead: in contexts,
-    /// defaults, messages, diagnostics. Who has the value itself can do with it what he likes.
+    /// Wherever the library would print a value of the variable, it prints the type instead: in
+    /// contexts, defaults, messages and diagnostics. Code that has the value itself is not
+    /// restricted.
     bool secret = false;
 
     friend constexpr bool operator==(const attributes&, const attributes&) noexcept = default;

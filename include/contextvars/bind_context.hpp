@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// bind_context(f): f, to be called later, elsewhere, in the context that is current now. All that
-// is needed where something takes a callable: std::thread, std::async, pools, event loops. In
-// <contextvars/asio.hpp> it also binds handlers and completion tokens.
+// bind_context(f) returns a callable that calls f later, elsewhere, in a copy of the context that
+// is current now. Nothing else is needed if something takes a callable: std::thread, std::async,
+// pools, event loops. With <contextvars/asio.hpp> it also binds handlers and completion tokens.
 #ifndef CONTEXTVARS_BIND_CONTEXT_HPP
 #define CONTEXTVARS_BIND_CONTEXT_HPP
 
@@ -18,7 +18,8 @@ namespace contextvars::inline v0 {
 
 namespace detail {
 
-/// Whether an F takes these arguments without the last of them, which then has a default.
+/// Whether an F can be called without the last of these arguments. Then the last parameter has a
+/// default.
 template <class F, class Indices, class... Args>
 inline constexpr bool takes_fewer_of = false;
 template <class F, std::size_t... index, class... Args>
@@ -30,13 +31,13 @@ inline constexpr bool takes_fewer =
 template <class F>
 inline constexpr bool takes_fewer<F> = false;
 
-/// The signature, where an `Object` is called by it and has no defaults; else void.
+/// The signature, if an `Object` is called by it and no parameter has a default; else void.
 template <class Object, class Signature, class... Args>
 using stated =
     std::conditional_t<std::is_invocable_v<Object, Args...> && !takes_fewer<Object, Args...>,
                        Signature, void>;
 
-// Of operator(), where it is neither a template nor overloaded.
+// The signature of operator(), if that is neither a template nor overloaded; else void.
 template <class F, class Call>
 struct signature_of_call {
     using type = void;
@@ -65,7 +66,7 @@ template <class F, class C, class R, class... A, bool N>
 struct signature_of_call<F, R (C::*)(A...) const && noexcept(N)> {
     using type = stated<const F&&, R(A...) const && noexcept(N), A...>;
 };
-/// A static operator().
+/// The same for a static operator().
 template <class F, class R, class... A, bool N>
 struct signature_of_call<F, R (*)(A...) noexcept(N)> {
     using type = stated<const F&, R(A...) const noexcept(N), A...>;
@@ -84,24 +85,26 @@ struct find_signature<R (*)(A...) noexcept(N)> {
         std::conditional_t<std::is_invocable_v<R (*)(A...), A...>, R(A...) const noexcept(N), void>;
 };
 
-/// Of a pointer to a function, or an object with one operator() that is no template: its signature, by
-/// which it can be called as it stands, as R(A...) const noexcept. Of anything else, void.
+/// The signature by which an F can be called as it stands, as R(A...) const noexcept, if F is a
+/// pointer to a function, or has one operator() that is no template; else void.
 template <class F>
 using signature_of = typename find_signature<F>::type;
 
-/// Whether a call is noexcept that passes the arguments on: those which F takes by value are made again.
+/// Whether a call that passes the arguments on is noexcept. It makes those again that F takes by
+/// value.
 template <bool stated, class F, class... Args>
 inline constexpr bool stays_noexcept = stated && std::is_nothrow_invocable_v<F, Args...>;
 
-/// What all that is bound has.
+/// The part that is the same in every Bound: a function and a captured context.
 template <class F>
 class bound_base {
 public:
-    /// For those who have captured themselves; others call bind_context. Throws: what moving an F does.
+    /// For code that has captured a context itself; other code calls bind_context.
+    /// Throws: any exception of moving an F.
     bound_base(ext::snapshot captured, F function)
         : captured_(std::move(captured)), function_(std::move(function)) {}
 
-    /// What is bound, and what it will run in.
+    /// The function, and the context in whose copies it runs.
     F& get() noexcept CONTEXTVARS_LIFETIMEBOUND { return function_; }
     const F& get() const noexcept CONTEXTVARS_LIFETIMEBOUND { return function_; }
     const ext::snapshot& captured() const noexcept CONTEXTVARS_LIFETIMEBOUND { return captured_; }
@@ -124,21 +127,26 @@ protected:
 
 } // namespace detail
 
-/// What bind_context returns: each call runs F in a fresh copy of what was captured.
-/// Copyable, callable as const, noexcept and so on as far as F is. Where F has one signature, so has
-/// this, and what looks at operator() finds the same parameters: std::function(bound) deduces them.
-/// Otherwise, and where parameters of F have defaults, operator() is a template. So are defaults kept,
-/// but for those of a function, which a pointer to it does not have.
-/// Threads: calls of one object from several threads at once, as far as F allows.
+/// The callable that bind_context returns. Each call runs F in a fresh copy of the captured
+/// context.
+/// A Bound is copyable if F is, can be called as const if F can, is noexcept if F is, and so on. If
+/// F has one signature, so has Bound, and code that looks at operator() finds the same parameters:
+/// std::function(bound) deduces them. If F has several, or if parameters of F have defaults,
+/// operator() is a template. So defaults are kept, except those of a function, since a pointer to
+/// it has none.
+/// Threads: several threads may call one object at once, as far as F allows.
 template <class F, class Signature = detail::signature_of<F>>
 class Bound : public detail::bound_base<F> {
 public:
     using detail::bound_base<F>::bound_base;
 
-    /// Each calls the function in a fresh copy of what was captured, as if it were called itself.
-    /// Returns, throws: what the function does. Threads: as the function's.
-    /// Cost: a capture; less where this thread's last call was in the same bindings, small values
-    /// that it did not change: then threads that call one object share nothing that is written.
+    /// Calls the function, with all that such a call can do, in a fresh copy of the captured
+    /// context.
+    /// Returns, throws: as the function.
+    /// Cost: a capture. It is less if this thread's last call was in the same bindings, these are
+    /// small values, and that call changed none of them: then threads that call one object share
+    /// nothing that is written.
+    /// Threads: as the function.
     template <class... Args>
         requires std::is_invocable_v<F&, Args...>
     std::invoke_result_t<F&, Args...>
@@ -172,8 +180,8 @@ public:
 template <class F>
 Bound(ext::snapshot, F) -> Bound<F>;
 
-// One signature each. operator() is a member of these themselves, since who deduces the class from
-// R (C::*)(A...) would find a base.
+// Each of these has one signature. operator() is a member of the class itself: code that deduces
+// the class from R (C::*)(A...) would else find a base.
 
 template <class F, class R, class... A, bool N>
 class Bound<F, R(A...) noexcept(N)> : public detail::bound_base<F> {
@@ -250,7 +258,7 @@ bound_type<F> bind(ext::snapshot captured, F&& function) {
         return {std::move(captured), std::forward<F>(function)};
 }
 
-/// R(A...) noexcept(N), and const where an F is called as const.
+/// R(A...) noexcept(N), with const if an F can be called as const.
 template <class F, class Signature>
 struct signature_for;
 template <class F, class R, class... A, bool N>
@@ -268,9 +276,11 @@ using bound_as = Bound<std::decay_t<F>, typename signature_for<std::decay_t<F>, 
 
 } // namespace detail
 
-/// Captures the current context. What is bound already stays as it is: the inner binding wins.
-/// Throws: what moving or copying f does.
-/// Cost: a locked instruction, and one when it is destroyed; each call at most a capture.
+/// Captures the current context, and returns a callable that runs f in a copy of it. If f is bound
+/// already, it stays as it is: the inner binding wins.
+/// Throws: any exception of moving or copying f.
+/// Cost: a locked instruction, and one more when the callable is destroyed. Each call: at most a
+/// capture.
 template <class F>
     requires(!std::is_function_v<F>)
 [[nodiscard("bind_context() calls nothing")]]
@@ -286,8 +296,9 @@ detail::bound_type<F> bind_context(const Context& context, F&& f) {
     return detail::bind(ext::snapshot(context), std::forward<F>(f));
 }
 
-/// As bind_context(f), for an f of any kind: `bind_context<void(int)>(f)` has the one signature stated,
-/// R(Args...) or R(Args...) noexcept, and can be called as const where f can.
+/// As bind_context(f), for an f of any kind. The result of `bind_context<void(int)>(f)` has the
+/// signature that is stated, R(Args...) or R(Args...) noexcept, and no other. It can be called as
+/// const if f can.
 template <class Signature, class F>
     requires std::is_function_v<Signature>
 [[nodiscard("bind_context() calls nothing")]]

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Version, export, assertions, what the library asks of the compiler and an attribute of clang's: its only
-// macros, besides the choice of Asio in <contextvars/asio.hpp>. Includes nothing.
+// The version, export, assertions, the requirements on the compiler, and an attribute of clang's.
+// These are the library's only macros, besides the choice of Asio in <contextvars/asio.hpp>. This
+// file includes nothing.
 #ifndef CONTEXTVARS_CONFIG_HPP
 #define CONTEXTVARS_CONFIG_HPP
 
@@ -19,8 +20,8 @@
 #error "contextvars needs C++20"
 #endif
 
-// CONTEXTVARS_SHARED is defined for users of the shared library and for the library itself
-// (by the CMake target and by the pkg-config file).
+// The CMake target and the pkg-config file define CONTEXTVARS_SHARED for users of the shared
+// library. It is defined for the library itself, too.
 #if defined(_WIN32) && defined(CONTEXTVARS_SHARED)
 #if defined(CONTEXTVARS_BUILDING)
 #define CONTEXTVARS_EXPORT __declspec(dllexport)
@@ -33,7 +34,7 @@
 #define CONTEXTVARS_EXPORT
 #endif
 
-// In a program that is built without NDEBUG, a precondition that does not hold ends it, with a message.
+// If a program is built without NDEBUG, a precondition that does not hold ends it with a message.
 #if defined(NDEBUG)
 #define CONTEXTVARS_ASSERT(condition) static_cast<void>(0)
 #else
@@ -47,7 +48,8 @@ namespace contextvars::inline v0::detail {
                                                       int line) noexcept;
 } // namespace contextvars::inline v0::detail
 
-// On what returns a reference into an object: clang warns if the object is a temporary.
+// Marks a function that returns a reference into an object: clang warns if the object is a
+// temporary.
 #if defined(__clang__)
 #define CONTEXTVARS_LIFETIMEBOUND [[clang::lifetimebound]]
 #else

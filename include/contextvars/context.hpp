@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// Context: a set of bindings to run code in; copy_context(): the current one's bindings; and what
-// iterating over a context yields (variable_ref, value_ref, binding). To carry a context into a
-// callback or thread, bind_context() and contextvars::thread are shorter.
+// Context: a set of bindings to run code in. copy_context(): a new Context with the bindings of the
+// current one. variable_ref, value_ref and binding: the elements of an iteration over a context. To
+// carry a context into a callback or a thread, bind_context() and contextvars::thread are shorter.
 //
 //     idle       run, enter: entered              copy, read: any thread
 //     entered    run, enter: RuntimeError         copy: any thread; read: see below
 //
-// On the thread that runs it, an entered context reads as it is at that moment. Other threads copy,
-// count, compare and iterate over what it was when it was entered; what would return a reference
-// or pointer into it throws RuntimeError there.
+// The thread that runs an entered context reads it as it is at that moment. Other threads copy,
+// count, compare and iterate over the bindings that it had when it was entered. On them, a function
+// that would return a reference or pointer into the context throws RuntimeError.
 #ifndef CONTEXTVARS_CONTEXT_HPP
 #define CONTEXTVARS_CONTEXT_HPP
 
@@ -36,32 +36,33 @@ namespace detail {
 struct context_access;
 struct snapshot_access;
 
-// In Context::state_.
+// Bits of Context::state_.
 inline constexpr std::uint64_t entered = 1;
 inline constexpr std::uint64_t reserved = 2;
 inline constexpr std::uint64_t in_use = entered | reserved;
 
-/// For a context that is destroyed while somebody has entered it, or has it reserved.
+/// Ends a context that is destroyed while it is entered or reserved.
 CONTEXTVARS_EXPORT void destroy_in_use(Context& context) noexcept;
 } // namespace detail
 
-/// A variable, its type forgotten. Regular; good for ever, also when the variable is gone.
+/// A variable whose type is forgotten. Regular; good for ever, also when the variable is gone.
 class variable_ref {
 public:
-    /// Equal for one variable, and never for two, also one after the other.
+    /// Returns: a number that no other variable has, nor will have when this one is gone.
     std::uint64_t identity() const noexcept { return key_; }
     /// Returns: the name; good for ever.
     CONTEXTVARS_EXPORT std::string_view name() const noexcept;
-    /// Whether the variable still exists.
+    /// Returns: whether the variable still exists.
     CONTEXTVARS_EXPORT bool exists() const noexcept;
 
     friend bool operator==(variable_ref, variable_ref) noexcept = default;
-    /// Whether `variable` is the one. Cost: none.
+    /// Returns: whether it is `variable`. Cost: none.
     template <class T>
     friend bool operator==(variable_ref ref, const ContextVar<T>& variable) noexcept {
         return ref.is(variable);
     }
-    /// As the variable itself is printed (without its default), or as destroyed.
+    /// Prints the variable as its own << does, but without its default; if it is gone, as
+    /// destroyed.
     CONTEXTVARS_EXPORT friend std::ostream& operator<<(std::ostream& out, variable_ref variable);
 
 private:
@@ -77,20 +78,21 @@ private:
     friend struct detail::snapshot_access;
 };
 
-/// A value, its type forgotten. Good as long as the range it came from.
+/// A value whose type is forgotten. Good as long as the range from which it came.
 class value_ref {
 public:
-    /// Returns: T's, of the ContextVar<T>. Cost: none.
+    /// Returns: the type T of the ContextVar<T>. Cost: none.
     const std::type_info& type() const noexcept { return *operations_->type; }
 
-    /// Returns: the value, or nullptr where it is not a T. Types are compared by name, so that
-    /// modules agree.
+    /// Returns: the value, or nullptr if it is not a T. Types are compared by name, so that modules
+    /// agree.
     template <class T>
     const T* as() const noexcept {
         return detail::same_type(type(), typeid(T)) ? static_cast<const T*>(value_) : nullptr;
     }
 
-    /// The value, by its own <<, where enable_printing<T> and the variable is not secret; else its type.
+    /// Prints the value by its own << if enable_printing<T> and the variable is not secret; else
+    /// prints its type.
     CONTEXTVARS_EXPORT friend std::ostream& operator<<(std::ostream& out, value_ref value);
 
 private:
@@ -104,7 +106,7 @@ private:
     friend struct detail::snapshot_access;
 };
 
-/// A variable's value in one context.
+/// A variable and its value in one context.
 struct binding {
     variable_ref variable;
     value_ref value;
@@ -116,7 +118,7 @@ namespace detail {
 struct snapshot_access {
     struct snapshot;
 
-    /// Counts one reference. Throws: std::bad_alloc.
+    /// Returns: a snapshot with one reference. Throws: std::bad_alloc.
     CONTEXTVARS_EXPORT static const snapshot* take(const Context& context);
     CONTEXTVARS_EXPORT static void share(const snapshot& snapshot) noexcept;
     CONTEXTVARS_EXPORT static void drop(const snapshot& snapshot) noexcept;
@@ -129,7 +131,7 @@ struct snapshot_access {
     }
 };
 
-/// Counts a reference to a snapshot, or to none.
+/// Holds one reference to a snapshot, or none.
 class shared_snapshot {
 public:
     shared_snapshot() noexcept = default;
@@ -171,8 +173,9 @@ struct get_value {
 
 } // namespace detail
 
-/// What keys(), values() and items() return: a forward range over a snapshot, in no particular order.
-/// Later changes of the context are not seen. Copies share the snapshot; iterators keep it alive.
+/// The range that keys(), values() and items() return: a forward range over a snapshot, in no
+/// particular order. It does not show later changes of the context. Copies share the snapshot;
+/// iterators keep it alive.
 /// Cost: begin() and each copy of an iterator count a reference; the rest as a vector's.
 template <class Get>
 class snapshot_range {
@@ -231,19 +234,23 @@ using items_range = snapshot_range<detail::get_item>;
 using keys_range = snapshot_range<detail::get_key>;
 using values_range = snapshot_range<detail::get_value>;
 
-/// For people who write frameworks: enters a context, and leaves it when destroyed. Guards leave in
-/// reverse order on the thread that entered; anything else tells the diagnostics hook and terminates,
-/// unless the process ends. Never hold one across a co_await.
+/// A guard for authors of frameworks: it enters a context, and leaves it when the guard is
+/// destroyed. Guards end in reverse order, on the thread that entered. If one does not, the
+/// diagnostics hook is told and the program terminated, unless the process ends. Never hold a guard
+/// across a co_await.
 class [[nodiscard(
     "the guard leaves the context when it is destroyed, so it must be kept")]] Entered {
 public:
+    /// Enters the context.
     /// Precondition: the context outlives the guard.
     /// Throws: RuntimeError if the context is entered, on this or another thread.
     /// Cost: one locked instruction. From: PyContext_Enter.
     explicit Entered(Context& context);
     Entered(const Entered&) = delete;
     Entered& operator=(const Entered&) = delete;
-    /// Cost: none if nothing was set; else as that of a copy. From: PyContext_Exit.
+    /// Leaves the context.
+    /// Cost: none if nothing was set; else as that of a copy.
+    /// From: PyContext_Exit.
     ~Entered();
 
 private:
@@ -252,26 +259,29 @@ private:
     detail::frame frame_;
 };
 
-/// A regular value type. A copy is independent and has an identity of its own: tokens made in the
-/// original are foreign to it. A move transfers identity; a move *from* an entered context copies.
-/// Threads: const members on one object from several threads at once, also while another thread
-/// runs it; run and enter from any thread, where all but one throw; the rest one at a time.
+/// A regular value type. A copy is independent and has an identity of its own: tokens that were
+/// made in the original are foreign to it. A move transfers the identity; a move *from* an entered
+/// context copies.
+/// Threads: several threads may call const members of one object at once, also while another thread
+/// runs it. Any thread may call run and enter; if several do at once, all but one throw. All other
+/// members: one thread at a time.
 class Context final {
 public:
-    /// Empty. Cost: none.
+    /// Makes an empty context. Cost: none.
     constexpr Context() noexcept = default;
 
-    /// O(1): the bindings are shared until one side changes them. Two locked instructions.
+    /// Copies the bindings: they are shared until one side changes them.
+    /// Cost: O(1), two locked instructions.
     CONTEXTVARS_EXPORT Context(const Context& other) noexcept;
-    /// Takes over bindings and identity, and leaves `other` empty; copies where `other` is entered.
-    /// Cost: no locked instruction where it is not.
+    /// Takes over bindings and identity, and leaves `other` empty. If `other` is entered, copies.
+    /// Cost: no locked instruction if `other` is not entered.
     CONTEXTVARS_EXPORT Context(Context&& other) noexcept;
-    /// Throws: RuntimeError where this context is entered.
+    /// Throws: RuntimeError if this context is entered.
     CONTEXTVARS_EXPORT Context& operator=(const Context& other);
     CONTEXTVARS_EXPORT Context& operator=(Context&& other);
-    /// Destroying an entered context is misuse: whoever entered it keeps its bindings, and when that
-    /// entry is left, the diagnostics hook is told and the program terminates. So what is never left,
-    /// since the process ends inside, is never reported.
+    /// Destroying an entered context is misuse. The code that entered it keeps its bindings. When
+    /// that entry is left, the diagnostics hook is told and the program terminates. If the process
+    /// ends inside, the entry is never left, and nothing is reported.
     ~Context() {
         // Relaxed: nobody else may use an object that is being destroyed.
         if ((state_.load(std::memory_order_relaxed) & detail::in_use) != 0) [[unlikely]]
@@ -284,17 +294,19 @@ public:
     /// As the copy constructor. From: Python's Context.copy().
     Context copy() const noexcept { return *this; }
 
-    /// Enters this context, calls `f(args...)`, leaves. What f sets stays in this context, also
-    /// when f throws.
-    /// Returns, throws: what f does; RuntimeError where this context is entered, on this or
-    /// another thread: then f is not called.
-    /// Cost: one locked instruction, and one more where f sets. From: Python's Context.run().
+    /// Enters this context, calls `f(args...)`, and leaves. Values that f sets stay in this
+    /// context, also if f throws.
+    /// Returns, throws: as f. Throws RuntimeError if this context is entered, on this or another
+    /// thread: then f is not called.
+    /// Cost: one locked instruction, and one more if f sets.
+    /// From: Python's Context.run().
     template <class F, class... Args>
     std::invoke_result_t<F, Args...> run(F&& f, Args&&... args) & {
         const Entered entered(*this);
         return std::apply(std::forward<F>(f), std::forward_as_tuple(std::forward<Args>(args)...));
     }
-    /// The same for `copy_context().run(f)`: no other thread may use the context meanwhile.
+    /// The same for a temporary, as in `copy_context().run(f)`.
+    /// Precondition: no other thread uses the context meanwhile.
     /// Cost: no locked instruction.
     template <class F, class... Args>
     std::invoke_result_t<F, Args...> run(F&& f, Args&&... args) && {
@@ -302,7 +314,9 @@ public:
         return std::apply(std::forward<F>(f), std::forward_as_tuple(std::forward<Args>(args)...));
     }
 
-    /// Returns: a guard that leaves the context. Throws: RuntimeError, as run().
+    /// Enters this context.
+    /// Returns: a guard that leaves it.
+    /// Throws: RuntimeError, as run().
     Entered enter() & { return Entered(*this); }
     Entered enter() && = delete;
     Entered enter() const&& = delete;
@@ -313,9 +327,10 @@ public:
         return contains_key(variable.key());
     }
 
-    /// Returns: the value, good until the variable is next set or reset in this context (for
-    /// types stored inline: until anything is), or the context goes.
-    /// Throws: KeyError where the variable is missing; RuntimeError where another thread runs it.
+    /// Returns: the value. It is good until the variable is next set or reset in this context (for
+    /// types that are stored inline: until any variable is), or until the context goes.
+    /// Throws: KeyError if the variable is missing; RuntimeError if another thread runs the
+    /// context.
     template <class T>
     const T& operator[](const ContextVar<T>& variable) const CONTEXTVARS_LIFETIMEBOUND {
         if (const detail::cell* cell = find(variable.key()))
@@ -323,14 +338,14 @@ public:
         throw_key_error(variable);
     }
 
-    /// As [], but nullptr where the variable is missing.
+    /// As [], but returns nullptr if the variable is missing.
     template <class T>
     const T* get(const ContextVar<T>& variable) const CONTEXTVARS_LIFETIMEBOUND {
         const detail::cell* cell = find(variable.key());
         return cell != nullptr ? detail::value_in<T>(cell->value) : nullptr;
     }
 
-    /// Returns: a copy of the value, else `otherwise`; also where another thread runs it.
+    /// Returns: a copy of the value, else `otherwise`; also if another thread runs the context.
     template <class T>
     T get(const ContextVar<T>& variable, std::type_identity_t<T> otherwise) const {
         static_assert(std::is_copy_constructible_v<T>,
@@ -345,9 +360,10 @@ public:
     T get(const ContextVar<T>&, detail::needs_a_static_cast_to<T> auto otherwise) const = delete;
 
     /// Returns: a copy in which each variable of `assignments` (`ctx.with(user.to("ann"), …)`) has
-    /// the value given there; this context stays as it is. Where one variable is named twice, the
-    /// last holds.
-    /// Throws: as set(). Cost: as copy(), and a set each.
+    /// the value that is given there. This context stays as it is. If one variable is named twice,
+    /// the last value holds.
+    /// Throws: as set().
+    /// Cost: as copy(), and a set for each assignment.
     template <class... T>
     [[nodiscard("with() changes nothing but the copy that it returns")]]
     Context with(Assignment<T>... assignments) const {
@@ -359,28 +375,33 @@ public:
         return changed;
     }
 
-    /// Returns: the number of bindings. O(1).
+    /// Returns: the number of bindings. Cost: O(1).
     CONTEXTVARS_EXPORT std::size_t size() const noexcept;
     bool empty() const noexcept { return size() == 0; }
 
-    /// Ranges over what is bound now, in no particular order: binding, variable_ref, value_ref.
-    /// Throws: std::bad_alloc. Cost: O(size), two allocations. From: Python's Context.items().
+    /// Returns: a range over the bindings of now, in no particular order. Its elements are binding,
+    /// variable_ref and value_ref.
+    /// Throws: std::bad_alloc.
+    /// Cost: O(size), two allocations.
+    /// From: Python's Context.items().
     items_range items() const { return items_range(*this); }
     keys_range keys() const { return keys_range(*this); }
     values_range values() const { return values_range(*this); }
-    /// As items(), for `for (auto&& [variable, value] : context)`. From: Python's iter(context), which
-    /// yields the variables alone.
+    /// As items(), for `for (auto&& [variable, value] : context)`.
+    /// From: Python's iter(context), which yields the variables alone.
     items_range::iterator begin() const { return items().begin(); }
     std::default_sentinel_t end() const noexcept { return {}; }
 
-    /// Whether both bind the same variables to equal values: identical, or equal by == where
-    /// enable_equality<T>. Throws: std::bad_alloc, and what == of a value does; RuntimeError if contexts
-    /// inside other values, which are compared by those values' ==, are nested more than 100 deep. Cost:
-    /// O(n log n) for n bindings, those of all contexts within included. From: Python's Context.__eq__.
+    /// Returns: whether both bind the same variables to equal values. Values are equal if they are
+    /// identical, or by == if enable_equality<T>.
+    /// Throws: std::bad_alloc; any exception of == of a value; RuntimeError if contexts inside
+    /// other values, which are compared by the == of those values, are nested more than 100 deep.
+    /// Cost: O(n log n) for n bindings, including those of all contexts within.
+    /// From: Python's Context.__eq__.
     CONTEXTVARS_EXPORT friend bool operator==(const Context& a, const Context& b);
 
-    /// `<Context at 0x… {user='…', …}>`; a context that is a value of another one, or in such a value:
-    /// `<Context at 0x…>`.
+    /// Prints `<Context at 0x… {user='…', …}>`. A context that is a value of another one, or is in
+    /// such a value, prints as `<Context at 0x…>`.
     CONTEXTVARS_EXPORT friend std::ostream& operator<<(std::ostream& out, const Context& context);
 
 private:
@@ -390,11 +411,12 @@ private:
     CONTEXTVARS_EXPORT bool contains_key(detail::key_type key) const noexcept;
     [[noreturn]] CONTEXTVARS_EXPORT void throw_key_error(const detail::variable& variable) const;
 
-    // The bindings, held with one reference. While the context is entered they stay what they were,
-    // so that other threads may copy them.
+    // The bindings, held with one reference. They do not change while the context is entered, so
+    // that other threads may copy them.
     std::atomic<detail::map*> bindings_{detail::empty_map()};
-    // idle: the context's identity, 0 until a token needs one; entered: the thread's number + 1;
-    // reserved for a suspended task: the address of the task's frame, which has the identity, + 2.
+    // If idle: the context's identity, 0 until a token needs one. If entered: the thread's number
+    // plus 1. If reserved for a suspended task: the address of the task's frame plus 2; the frame
+    // has the identity.
     std::atomic<std::uint64_t> state_{0};
 
     friend class Entered;
@@ -405,8 +427,9 @@ private:
 static_assert(sizeof(Context) == 16);
 
 /// Returns: a new context with the current one's bindings.
-/// Cost: O(1). Up to 16 small values are cloned, without a locked instruction; else the bindings
-/// are frozen and shared with one. From: Python's copy_context().
+/// Cost: O(1). Up to 16 small values are cloned, without a locked instruction. Else the bindings
+/// are frozen and shared, with one locked instruction.
+/// From: Python's copy_context().
 [[nodiscard("copy_context() changes nothing")]]
 inline Context copy_context() noexcept {
     return Context(detail::pinned_map::of_current());
@@ -414,8 +437,8 @@ inline Context copy_context() noexcept {
 
 namespace detail {
 
-/// For a context that is entered by two threads at once; and for one that was changed while it was
-/// entered, or destroyed.
+/// The rare cases: two threads enter a context at once; a context was changed, or destroyed, while
+/// it was entered.
 [[nodiscard]] CONTEXTVARS_EXPORT identity_type begin_contended(Context& context);
 CONTEXTVARS_EXPORT void end_changed(const frame& frame, map* last) noexcept;
 [[noreturn]] CONTEXTVARS_EXPORT void report_destroyed(const frame& frame) noexcept;
@@ -445,10 +468,10 @@ inline sole_entry::~sole_entry() {
 
 /// Returns: the identity of the context, which is now entered.
 inline detail::identity_type Entered::begin(Context& context) {
-    // What it is if it is idle.
+    // The state of an idle context.
     detail::identity_type identity =
         context.state_.load(std::memory_order_relaxed) & ~detail::in_use;
-    // Acquire: pairs with the release of who left it last.
+    // Acquire: pairs with the release of the thread that left it last.
     if (!context.state_.compare_exchange_strong(identity, detail::thread_number() + detail::entered,
                                                 std::memory_order_acquire,
                                                 std::memory_order_relaxed)) [[unlikely]]
@@ -459,7 +482,7 @@ inline detail::identity_type Entered::begin(Context& context) {
 inline Entered::Entered(Context& context) {
     frame_.context = &context;
     frame_.identity = begin(context);
-    // Relaxed: they change only while the context is entered; begin() has synchronised.
+    // Relaxed: the bindings change only while the context is entered; begin() has synchronised.
     frame_.published = context.bindings_.load(std::memory_order_relaxed);
     detail::push(frame_, frame_.published);
 }
@@ -471,11 +494,11 @@ inline Entered::~Entered() {
     }
     detail::map* const last = detail::pop(frame_);
     auto& context = const_cast<Context&>(*frame_.context);
-    // Relaxed: this thread has them, or has set others; or the context was destroyed.
+    // Relaxed: this thread has these bindings, or has set others; or the context was destroyed.
     if (last != context.bindings_.load(std::memory_order_relaxed)) [[unlikely]]
         detail::end_changed(frame_, last);
     else
-        // Release: who enters it next sees what was done in it.
+        // Release: the thread that enters it next sees all that was done in it.
         context.state_.store(frame_.identity, std::memory_order_release);
 }
 

@@ -20,11 +20,11 @@
 
 namespace contextvars::inline v0 {
 
-/// Neither copyable nor movable. Best at namespace scope, `inline` in headers and `constinit`
-/// where T allows it; it may also be a member or a local: destroying a variable that contexts
-/// still bind is safe.
-/// Threads: every member may be called from several threads at once; each acts on the context
-/// that is current on the thread that calls.
+/// Neither copyable nor movable. A variable is best at namespace scope, `inline` in headers, and
+/// `constinit` if T allows it. It may also be a member or a local: destroying a variable that
+/// contexts still bind is safe.
+/// Threads: several threads may call every member at once. Each call acts on the context that is
+/// current on its thread.
 template <class T>
 class ContextVar final : private detail::variable {
     static_assert(std::is_object_v<T>, "ContextVar<T> stores objects: T is not a reference, "
@@ -38,29 +38,31 @@ class ContextVar final : private detail::variable {
 public:
     using value_type = T;
 
-    /// What get() returns: T itself where it is stored inline, else a reference that is good until
-    /// the variable is next set or reset in this flow, or the context goes.
+    /// The result of get(): T itself if T is stored inline; else a reference, which is good until
+    /// the variable is next set or reset in this flow, or until the context goes.
     using get_type = std::conditional_t<stored_inline<T>, T, const T&>;
 
     /// A variable without a default.
     /// Throws: std::bad_alloc.
-    /// Cost: nothing where constant-initialised; else one allocation for the copied name.
+    /// Cost: none if it is constant-initialised; else one allocation, for the copy of the name.
     constexpr explicit ContextVar(std::string_view name) : ContextVar(name, attributes{}) {}
-    // A template, so that `{}` and the like are the default of the constructor below.
+    // A template, so that `{}` and the like are the default value of the constructor below.
     template <std::same_as<attributes> A = attributes>
     constexpr ContextVar(std::string_view name, A attributes)
         : variable(name, detail::operations_with_operators<T>(), attributes) {}
 
-    /// A variable whose get() returns `default_value` where the variable is missing. A default is
-    /// not a binding: contexts know nothing of it.
-    /// Throws: std::bad_alloc, and what moving a T throws. Cost: as above, and that of a T.
+    /// A variable whose get() returns `default_value` if the variable is missing. A default is not
+    /// a binding: contexts know nothing of it.
+    /// Throws: std::bad_alloc, and any exception of moving a T.
+    /// Cost: as above, and that of a T.
     constexpr ContextVar(std::string_view name,
                          std::conditional_t<std::is_class_v<T>, T&&, T> default_value,
                          attributes attributes = {})
         : variable(name, detail::operations_with_operators<T>(), attributes),
           default_(std::in_place, std::move(default_value)) {}
-    // What a T of a class is made from, also another T: it is made where it stays, so a T may be
-    // constant-initialised that cannot be moved in a constant expression, or not at all.
+    // For a T that is a class: takes anything that converts to T, also another T. The T is made in
+    // its final place. So a T may be constant-initialised that cannot be moved in a constant
+    // expression, or that cannot be moved at all.
     template <class U>
         requires(std::is_class_v<T> && std::is_convertible_v<U, T> &&
                  !std::same_as<std::remove_cvref_t<U>, attributes>)
@@ -73,15 +75,15 @@ public:
     ContextVar(const ContextVar&) = delete;
     ContextVar& operator=(const ContextVar&) = delete;
 
-    /// Contexts that bind the variable keep the binding, its name and its value; a variable made
-    /// later is never mistaken for this one.
+    /// Contexts that bind the variable keep the binding, its name and its value. A variable that is
+    /// made later is never mistaken for this one.
     ~ContextVar() = default;
 
     /// Returns: the name, for people. Cost: none.
     std::string_view name() const noexcept CONTEXTVARS_LIFETIMEBOUND { return variable::name(); }
 
     /// Returns: the value in the current context, else the default.
-    /// Throws: LookupError where there is neither.
+    /// Throws: LookupError if there is neither.
     /// Cost: an indexed load, as of a thread_local array; never allocates.
     /// From: Python's ContextVar.get().
     get_type get() const
@@ -95,8 +97,10 @@ public:
         return find();
     }
 
-    /// Returns: the value in the current context, else `otherwise`; the variable's own default is
-    /// not asked. Throws: what copying a T throws. From: Python's ContextVar.get(default).
+    /// Returns: the value in the current context, else `otherwise`. The variable's own default does
+    /// not matter.
+    /// Throws: any exception of copying a T.
+    /// From: Python's ContextVar.get(default).
     T get(T otherwise) const
         requires std::is_move_constructible_v<T>
     {
@@ -116,10 +120,12 @@ public:
     }
     T get(detail::needs_a_static_cast_to<T> auto otherwise) const = delete;
 
-    /// Returns: the value in the current context, else the default, else nullptr. For a T stored
-    /// inline the pointer is good until the next set, reset, capture, switch or suspension; for
-    /// others as the reference of get().
-    /// Cost: as get(); never allocates. Async-signal-safe where T is stored inline and bound.
+    /// Returns: the value in the current context, else the default, else nullptr. If T is stored
+    /// inline, the pointer is good until the next set, reset, capture, switch or suspension; else
+    /// it is good for as long as the reference of get().
+    /// Cost: as get(); never allocates.
+    /// Threads: as every member; it is async-signal-safe if T is stored inline and the variable is
+    /// bound.
     const T* try_get() const noexcept CONTEXTVARS_LIFETIMEBOUND {
         const detail::key_type key = this->key();
         const detail::map& map = *detail::current_map();
@@ -135,21 +141,21 @@ public:
         return detail::address_of(*default_);
     }
 
-    /// Binds the variable to `value` in the current context. The argument converts to T as that of
-    /// any function would: implicitly, and with the compiler's warnings at the caller's line. For
-    /// explicit construction there is emplace().
-    /// Returns: a token that can undo it, once; dropping the token undoes nothing.
-    /// Throws: std::bad_alloc, std::length_error (a million variables are bound at once), and what
-    /// moving a T throws; then nothing has changed.
-    /// Cost: a store where T is stored inline and the context's bindings are shared with no copy;
-    /// one allocation for other types; else a copy of the map besides.
+    /// Binds the variable to `value` in the current context. The argument converts to T as an
+    /// argument of any function does: implicitly, and with the compiler's warnings at the caller's
+    /// line. Use emplace() for explicit construction.
+    /// Returns: a token that can undo this set, once. Dropping the token undoes nothing.
+    /// Throws: std::bad_alloc; std::length_error if a million variables are bound at once; any
+    /// exception of moving a T. Then nothing has changed.
+    /// Cost: a store if T is stored inline, one allocation if not. If the context shares its
+    /// bindings with a copy, a copy of the map besides.
     /// From: Python's ContextVar.set().
     Token<T> set(T value) const
         requires std::is_move_constructible_v<T>
     {
         return emplace(std::move(value));
     }
-    // One that cannot be moved is made where it stays.
+    // A value that cannot be moved is made in its final place.
     template <class U>
         requires(!std::is_move_constructible_v<T> && std::is_convertible_v<U, T>)
     Token<T> set(U&& value) const {
@@ -157,7 +163,7 @@ public:
     }
     Token<T> set(detail::needs_a_static_cast_to<T> auto value) const = delete;
 
-    /// As set(), with the value constructed in place from `args`, explicitly.
+    /// As set(), but constructs the value in place from `args`, explicitly.
     template <class... Args>
     Token<T> emplace(Args&&... args) const {
         static_assert(std::is_constructible_v<T, Args&&...>,
@@ -170,11 +176,12 @@ public:
         }
     }
 
-    /// Restores what the variable was before the set that made `token`: its value, or missing.
-    /// Throws: RuntimeError where the token was used before; ValueError where another variable, or
-    /// another context, made it (asked in this order); std::bad_alloc. Then nothing has changed,
-    /// and the token is as good as before.
-    /// Cost: as set(); allocates only where the bindings were captured since.
+    /// Restores the variable to its state before the set that made `token`: its old value, or
+    /// missing.
+    /// Throws: RuntimeError if the token was used before; ValueError if another variable, or
+    /// another context, made it; std::bad_alloc. They are checked in this order. Then nothing has
+    /// changed, and the token is as good as before.
+    /// Cost: as set(); allocates only if the bindings were captured since.
     /// From: Python's ContextVar.reset().
     void reset(Token<T>& token) const {
         if (const reset_result result = try_reset(token); result != reset_result::ok)
@@ -182,13 +189,16 @@ public:
     }
     void reset(Token<T>&& token) const { reset(token); }
 
-    /// As reset(), but returns what else it would throw.
+    /// As reset(), but throws nothing.
+    /// Returns: `ok`, or the reason for which reset() would throw.
     reset_result try_reset(Token<T>& token) const noexcept {
         return detail::unbind<!stored_inline<T>>(key(), token.undo_);
     }
     reset_result try_reset(Token<T>&& token) const noexcept { return try_reset(token); }
 
-    /// Sets, and returns a guard that resets. Throws: as set().
+    /// Sets the variable.
+    /// Returns: a guard that resets it.
+    /// Throws: as set().
     /// From: Python 3.14's `with var.set(value):`.
     Scope<T> scoped(T value) const
         requires std::is_move_constructible_v<T>
@@ -202,14 +212,15 @@ public:
     }
     Scope<T> scoped(detail::needs_a_static_cast_to<T> auto value) const = delete;
 
-    /// Returns: what contextvars::scoped and Context::with take to bind several variables at once.
+    /// Returns: an argument for contextvars::scoped or Context::with, which bind several variables
+    /// at once.
     [[nodiscard("to() sets nothing")]]
     Assignment<T> to(T value) const CONTEXTVARS_LIFETIMEBOUND {
         return {*this, std::move(value)};
     }
     Assignment<T> to(detail::needs_a_static_cast_to<T> auto value) const = delete;
 
-    /// `<ContextVar name='v' at 0x…>`, or `<ContextVar name='v' default=1 at 0x…>`.
+    /// Prints `<ContextVar name='v' at 0x…>`, or `<ContextVar name='v' default=1 at 0x…>`.
     friend std::ostream& operator<<(std::ostream& out, const ContextVar& variable) {
         detail::print(out, variable,
                       variable.default_.has_value() ? detail::address_of(*variable.default_)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Everything that needs nothing but the standard library. Integrations (<contextvars/asio.hpp>, …)
-// are included by themselves.
+// Includes everything that needs nothing but the standard library. Integrations have headers of
+// their own: <contextvars/asio.hpp> and others.
 #ifndef CONTEXTVARS_CONTEXTVARS_HPP
 #define CONTEXTVARS_CONTEXTVARS_HPP
 

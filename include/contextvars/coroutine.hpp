@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// context_promise<Promise>: a base for the promise of any coroutine type, which gives its coroutines
-// one context from their start to their end, whatever they await and whoever resumes them.
+// context_promise<Promise>: a base for the promise of any coroutine type. It gives each coroutine
+// one context from its start to its end, whatever it awaits, and on whatever thread it is resumed.
 //
 //     struct promise_type : contextvars::context_promise<promise_type> {
 //         auto initial_suspend() noexcept { return starts(std::suspend_always{}); }
@@ -11,10 +11,10 @@
 //         …
 //     };
 //
-// Each coroutine begins with a copy of the context in which it was called. A coroutine that a
-// caller awaits should share the caller's instead, as in Python, so that the caller sees what it
-// sets: the awaiter of such a type calls `callee.promise().join(caller.promise())` in its
-// await_suspend, before it resumes the callee.
+// Each coroutine begins with a copy of the context in which it was called. If a caller awaits a
+// coroutine, the two should share the caller's context instead, as in Python: then the caller sees
+// the values that the coroutine sets. For this, the awaiter of such a type calls
+// `callee.promise().join(caller.promise())` in its await_suspend, before it resumes the callee.
 //
 // carried(awaitable) is for a coroutine whose promise is somebody else's:
 //
@@ -39,8 +39,8 @@ class context_promise;
 
 namespace detail {
 
-/// The awaiter that co_await would use for `awaited`. A temporary is moved if it can be: what an
-/// await_transform makes is gone when that returns.
+/// Returns: the awaiter that co_await would use for `awaited`. A temporary is moved if it can be:
+/// one that an await_transform makes is gone when that returns.
 template <class A>
 decltype(auto) awaiter_of(A&& awaited) {
     if constexpr (requires { std::forward<A>(awaited).operator co_await(); })
@@ -53,7 +53,7 @@ decltype(auto) awaiter_of(A&& awaited) {
         return std::forward<A>(awaited);
 }
 
-/// What a context_promise hides of itself from those who derive from it.
+/// The state of a context_promise, hidden from the classes that derive from it.
 struct promise_flow {
     std::optional<ext::flow> own{std::in_place};
     ext::flow* flow = &*own;
@@ -69,8 +69,8 @@ struct promise_flow {
     }
 };
 
-/// Suspends the flow before the inner awaiter can give the coroutine to anybody else, and runs the
-/// inner await_suspend in a copy of its context.
+/// Suspends the flow before the inner awaiter can give the coroutine to other code, and runs the
+/// inner await_suspend in a copy of the flow's context.
 template <class Awaiter>
 class flow_awaiter {
 public:
@@ -108,7 +108,7 @@ private:
 
 } // namespace detail
 
-/// Threads: as the coroutine: one at a time.
+/// Threads: one at a time, as the coroutine.
 template <class Promise>
 class context_promise {
 public:
@@ -116,15 +116,16 @@ public:
     context_promise(const context_promise&) = delete;
     context_promise& operator=(const context_promise&) = delete;
 
-    /// Wraps each awaiter of the coroutine body. A derived class with an await_transform of its own
-    /// passes its result through `this->context_promise::await_transform(…)`.
+    /// Wraps each awaiter of the coroutine body. If a derived class has an await_transform of its
+    /// own, that passes its result through `this->context_promise::await_transform(…)`.
     template <class A>
     auto await_transform(A&& awaited) {
         using awaiter = decltype(detail::awaiter_of(std::forward<A>(awaited)));
         return detail::flow_awaiter<awaiter>(std::forward<A>(awaited), state_);
     }
 
-    /// Shares the caller's context from now on. Precondition: the coroutine was not resumed yet.
+    /// Shares the caller's context from now on.
+    /// Precondition: the coroutine was not resumed yet.
     template <class Caller>
     void join(context_promise<Caller>& caller) noexcept {
         CONTEXTVARS_ASSERT(!state_.own.has_value() || !state_.own->running());
@@ -133,7 +134,8 @@ public:
         state_.root = false;
     }
 
-    /// Starts in `flow` instead of a copy of the context of the call. Precondition: as join().
+    /// Starts in `flow` instead of a copy of the context of the call.
+    /// Precondition: as join().
     void start_in(ext::flow flow) noexcept {
         CONTEXTVARS_ASSERT(!state_.own.has_value() || !state_.own->running());
         state_.own.reset();
@@ -191,8 +193,8 @@ private:
         detail::promise_flow& state;
 
         bool await_ready() noexcept {
-            // What ends in its caller's context goes on in it; a coroutine that is its own root
-            // gives the thread back here, also where it does not suspend any more.
+            // A coroutine that shares its caller's context leaves that current. A coroutine that is
+            // its own root gives the thread back here, even if it does not suspend any more.
             if (state.root)
                 state.suspend();
             return awaiter.await_ready();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The hook that is told of misuse where nothing can be thrown: in destructors and while loading.
+// The diagnostics hook. It is told of misuse if nothing can be thrown: in destructors, and while
+// the library is loaded.
 #ifndef CONTEXTVARS_DIAGNOSTICS_HPP
 #define CONTEXTVARS_DIAGNOSTICS_HPP
 
@@ -11,30 +12,31 @@
 namespace contextvars::inline v0 {
 
 enum class diagnostic_kind {
-    scope_not_restored,              ///< a scoped() guard died where its context is not current
-    out_of_memory,                   ///< a scoped() guard could not restore for want of memory
+    scope_not_restored,              ///< a scoped() guard ended inside another context than its own
+    out_of_memory,                   ///< a scoped() guard had no memory to restore its variable
     context_destroyed_while_entered, ///< followed by std::terminate
-    left_out_of_order,               ///< a context left not last-in first-out, or on another
-                                     ///< thread, or suspended with; followed by std::terminate
+    left_out_of_order,               ///< a context was not left last-in first-out, or was left on
+                                     ///< another thread, or a coroutine was suspended inside it;
+                                     ///< followed by std::terminate
     second_copy,                     ///< another copy of this library is in the process
     module_not_kept,                 ///< a plug-in whose types are bound could not be kept loaded
 };
 
-/// What happened. The views are good until the hook returns.
+/// One report. The views are good until the hook returns.
 struct diagnostic {
     diagnostic_kind kind;
     std::string_view what;     ///< one sentence
     std::string_view variable; ///< the variable's name, or empty
-    const void* context;       ///< the address of the Context; of a guard, that of the one which is
-                               ///< current instead; nullptr where it is no object of the program
-    std::string_view where;    ///< the operation that noticed it, or the module's path
+    const void* context;       ///< the address of the Context; for a guard, that of the Context
+                               ///< which is current instead; nullptr if there is no such object
+    std::string_view where;    ///< the operation that noticed the misuse, or the module's path
 };
 
 using diagnostics_hook = void (*)(const diagnostic&) noexcept;
 
-/// Installs what is told of misuse from now on.
-/// Returns: the hook before. nullptr, given or returned, stands for the default: one line on
-/// standard error.
+/// Installs the hook that is told of misuse from now on.
+/// Returns: the hook that was installed before. As argument and as result, nullptr stands for the
+/// default hook, which writes one line to standard error.
 /// Threads: any; the hook may be called on any thread, and may call everything in this library.
 CONTEXTVARS_EXPORT diagnostics_hook set_diagnostics_hook(diagnostics_hook hook) noexcept;
 

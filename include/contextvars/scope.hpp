@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// Guards that set variables and, when they are destroyed, reset them: `auto s = user.scoped("ann")`
-// or `Scope s(user, "ann")` for one variable, `auto s = scoped(user.to("ann"), tenant.to(7))` for
-// several, all or none, undone in reverse.
+// Guards set variables, and reset them when the guards are destroyed. For one variable:
+// `auto s = user.scoped("ann")` or `Scope s(user, "ann")`. For several variables:
+// `auto s = scoped(user.to("ann"), tenant.to(7))`, which sets all or none, and resets in reverse.
 //
-// A guard that is destroyed where its context is not current (in a coroutine frame destroyed from
-// outside, say) changes nothing there and throws nothing; the diagnostics hook is told.
+// If a guard is destroyed inside another context than its own, it changes nothing and throws
+// nothing. The diagnostics hook is told if the guard's context is entered on this thread, below the
+// current one.
 #ifndef CONTEXTVARS_SCOPE_HPP
 #define CONTEXTVARS_SCOPE_HPP
 
@@ -16,7 +17,8 @@
 
 namespace contextvars::inline v0 {
 
-/// Sets its variable, and resets it when destroyed. May be a member, or live in a std::optional.
+/// Sets its variable, and resets it when the guard is destroyed. A guard may be a member, or live
+/// in a std::optional.
 template <class T>
 class [[nodiscard(
     "the guard resets the variable when it is destroyed, so it must be kept")]] Scope {
@@ -35,7 +37,8 @@ public:
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
 
-    /// Cost: that of try_reset; allocates only where the bindings were captured since.
+    /// Resets the variable.
+    /// Cost: as try_reset(); allocates only if the bindings were captured since.
     ~Scope() {
         detail::undo& undo = token_.undo_;
         if (const reset_result result = detail::unbind<!stored_inline<T>, false>(undo.key, undo);
@@ -50,7 +53,8 @@ private:
     Token<T> token_;
 };
 
-/// A variable and the value that scoped() or Context::with will give it. Made by ContextVar<T>::to.
+/// A variable, and the value that scoped() or Context::with will give it. ContextVar<T>::to makes
+/// it.
 template <class T>
 struct Assignment {
     const ContextVar<T>& variable;
@@ -65,7 +69,7 @@ struct scopes;
 template <>
 struct scopes<> {};
 
-// Members are constructed in order and destroyed in reverse; when one throws, those before it are
+// Members are constructed in order and destroyed in reverse. If one throws, those before it are
 // destroyed: all or none.
 template <class T, class... Rest>
 struct scopes<T, Rest...> {
@@ -78,7 +82,7 @@ struct scopes<T, Rest...> {
 
 } // namespace detail
 
-/// Resets several variables when destroyed. Made by scoped(…).
+/// A guard that resets several variables when it is destroyed. scoped(…) makes it.
 template <class... T>
 class [[nodiscard(
     "the guard resets the variables when it is destroyed, so it must be kept")]] Scopes {
@@ -91,8 +95,9 @@ private:
     detail::scopes<T...> scopes_;
 };
 
-/// Sets each variable, in order, and returns a guard that resets them in reverse.
-/// Throws: what setting throws; then the variables set before are reset.
+/// Sets each variable, in order.
+/// Returns: a guard that resets them in reverse.
+/// Throws: as set(); then the variables that were set before are reset.
 template <class... T>
 Scopes<T...> scoped(Assignment<T>... assignments) {
     static_assert(sizeof...(T) > 0, "scoped() takes what ContextVar<T>::to returns, at least once");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// contextvars::thread and contextvars::jthread: the standard ones, but the new thread runs in a
-// copy of the context of whoever starts it. (A new std::thread starts in an empty context.)
+// contextvars::thread and contextvars::jthread are as the standard ones, but a new thread runs in a
+// copy of the context in which it was started. (A new std::thread starts in an empty context.)
 #ifndef CONTEXTVARS_THREAD_HPP
 #define CONTEXTVARS_THREAD_HPP
 
@@ -19,7 +19,7 @@ class thread : public std::thread {
 public:
     thread() noexcept = default;
 
-    /// Throws: as std::thread, and what copying f and args does.
+    /// Throws: as std::thread, and any exception of copying f and args.
     template <class F, class... Args>
         requires(!std::same_as<std::remove_cvref_t<F>, thread>)
     explicit thread(F&& f, Args&&... args)
@@ -28,12 +28,13 @@ public:
 
 #if defined(__cpp_lib_jthread)
 
-/// As thread, but requests stop and joins when destroyed; f gets the stop_token first if it can.
+/// As thread, but the destructor requests stop and joins. If f can take a stop_token first, it gets
+/// one.
 class jthread : public std::jthread {
 public:
     jthread() noexcept = default;
 
-    /// Throws: as std::jthread, and what copying f and args does.
+    /// Throws: as std::jthread, and any exception of copying f and args.
     template <class F, class... Args>
         requires(!std::same_as<std::remove_cvref_t<F>, jthread>)
     explicit jthread(F&& f, Args&&... args)

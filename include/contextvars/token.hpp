@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Token<T>: what ContextVar<T>::set returns and ContextVar<T>::reset takes. It can undo one set,
-// once, in the context in which that set was made. Dropping it undoes nothing; for a guard that
-// does, see ContextVar<T>::scoped.
+// Token<T>: the result of ContextVar<T>::set, and the argument of ContextVar<T>::reset. It can undo
+// one set, once, in the context in which that set was made. Dropping a token undoes nothing; the
+// guard of ContextVar<T>::scoped does.
 //
 //     state    reset with its variable   with another variable   in another context
 //     fresh    restores; now used        ValueError; fresh       ValueError; fresh
@@ -18,13 +18,13 @@
 
 namespace contextvars::inline v0 {
 
-/// Move-only; a moved-from token is a used one without an old value.
-/// Threads: one at a time, on any thread; may outlive its context, and its variable as long as
-/// var() is not called.
+/// Move-only. A moved-from token is a used one without an old value. A token may outlive its
+/// context; it may outlive its variable if var() is not called then.
+/// Threads: one at a time, on any thread.
 template <class T>
 class Token final {
 public:
-    /// Compares equal to old_value() where the variable was missing before the set.
+    /// Equals old_value() if the variable was missing before the set.
     static constexpr const T* MISSING = nullptr;
 
     Token(const Token&) = delete;
@@ -48,19 +48,21 @@ public:
                 detail::release_old_value(undo_);
     }
 
-    /// Returns: the variable that was set. Precondition: it still exists.
+    /// Precondition: the variable still exists.
+    /// Returns: the variable that was set.
     const ContextVar<T>& var() const noexcept {
         CONTEXTVARS_ASSERT(undo_.key == detail::no_key || detail::variable_exists(undo_.key));
         return *variable_;
     }
 
-    /// Returns: the value before the set, never a default; MISSING where there was none. Good as
-    /// long as the token is neither moved nor destroyed, also after it was used.
+    /// Returns: the value before the set, never a default; MISSING if there was none. The pointer
+    /// is good as long as the token is neither moved nor destroyed, also after the token was used.
     const T* old_value() const noexcept CONTEXTVARS_LIFETIMEBOUND {
         return undo_.had_value() ? detail::value_in<T>(undo_.old_value) : MISSING;
     }
 
-    /// `<Token var=<ContextVar name='v' at 0x…> at 0x…>`, with `used` before `var` once it is.
+    /// Prints `<Token var=<ContextVar name='v' at 0x…> at 0x…>`, with `used` before `var` if the
+    /// token was used.
     friend std::ostream& operator<<(std::ostream& out, const Token& token) {
         const detail::token_parts parts(token.undo_, detail::address_of(token), out);
         if (parts.variable_exists())
@@ -69,7 +71,7 @@ public:
     }
 
 private:
-    /// Sets. Throws: std::bad_alloc, std::length_error.
+    /// Sets the variable. Throws: std::bad_alloc, std::length_error.
     Token(const ContextVar<T>& variable, detail::word value)
         : variable_(detail::address_of(variable)) {
         detail::bind<false>(variable, value, undo_);

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// For framework authors: the logical context of something that is suspended and resumed, on any
-// thread: a coroutine, a fiber, a state machine. Everything that this library does for Asio and for
-// other coroutine types is made of this.
+// For authors of frameworks. A flow is the logical context of something that is suspended and
+// resumed, on any thread: a coroutine, a fiber, a state machine. Everything that this library does
+// for Asio and for other coroutine types is made of flows.
 //
 //     flow flow;              // captures the current context's bindings
-//     flow.resume();          // makes it current; on whatever thread
+//     flow.resume();          // makes it current, on any thread
 //     …                       // get, set, reset act on it
-//     flow.suspend();         // the thread has its own context back; what was set stays in the flow
+//     flow.suspend();         // the thread has its own context back; the flow keeps its values
 //
-// Tokens and guards made between resume and suspend are good after the next resume.
+// Tokens and guards that are made between resume and suspend are good again after the next resume.
 #ifndef CONTEXTVARS_EXT_FLOW_HPP
 #define CONTEXTVARS_EXT_FLOW_HPP
 
@@ -26,17 +26,20 @@ struct snapshot_map;
 
 namespace ext {
 
-/// A captured context, to start flows from. A copy is O(1). "Empty" is captured like any other.
+/// A captured context, from which flows start. A copy is O(1). An empty context is captured like
+/// any other.
 class snapshot {
 public:
-    /// No bindings.
+    /// Holds no bindings.
     snapshot() noexcept = default;
     /// Returns: the current context's bindings. Cost: as copy_context().
     static snapshot of_current() noexcept { return snapshot(detail::pinned_map::of_current()); }
-    /// Returns: the same, for what is kept while much else runs, and often made many times of one
-    /// context: nothing is cloned, but the next set in the current context clones.
+    /// Returns: the same bindings, but clones nothing; instead, the next set in the current context
+    /// clones. It is for snapshots that are kept while much else runs, and often made many times of
+    /// one context.
     static snapshot shared() noexcept { return snapshot(detail::pinned_map::shared()); }
-    /// What `context` holds: as of now on the thread that runs it, else as it was when entered.
+    /// Holds the bindings of `context`. If another thread runs it, these are the bindings at its
+    /// entry.
     explicit snapshot(const Context& context) noexcept : bindings_(context) {}
 
 private:
@@ -49,18 +52,19 @@ private:
     friend struct detail::snapshot_map;
 };
 
-/// One logical context. Neither copyable nor, while it runs, movable.
+/// One logical context. It is not copyable, and not movable while it runs.
 /// Threads: one at a time; resume on one thread must happen after suspend on another.
 class flow {
 public:
-    /// A copy of the current context. Cost: as copy_context().
+    /// Starts with a copy of the current context. Cost: as copy_context().
     flow() noexcept : flow(snapshot::of_current()) {}
-    /// A copy of what was captured.
+    /// Starts with a copy of the captured context.
     explicit flow(snapshot captured) noexcept : map_(std::move(captured.bindings_)) {}
 
-    /// `context` itself: what the flow sets is set there, at each suspension. The context is
-    /// reserved for the flow, which it must outlive.
-    /// Throws: RuntimeError where it is entered or reserved.
+    /// Runs in `context` itself. Values that the flow sets are stored there at each suspension. The
+    /// context is reserved for the flow.
+    /// Precondition: the context outlives the flow.
+    /// Throws: RuntimeError if the context is entered or reserved.
     CONTEXTVARS_EXPORT explicit flow(Context& context);
 
     /// Precondition: other is not running.
@@ -71,15 +75,16 @@ public:
     }
     flow& operator=(flow&&) = delete;
 
-    /// Destroying a flow that runs suspends it first. If it is not what was made current last on this
-    /// thread, that tells the diagnostics hook and terminates, unless the process ends.
+    /// A flow that runs is suspended first. If this thread made something else current since, the
+    /// diagnostics hook is told and the program terminated, unless the process ends.
     ~flow() {
         if (frame_.context != nullptr || running_) [[unlikely]]
             end();
     }
 
-    /// Makes the flow's context current on this thread. Precondition: not running.
-    // Inline also where a compiler finds a coroutine large enough: a hop is made of these.
+    /// Makes the flow's context current on this thread.
+    /// Precondition: the flow is not running.
+    // Inline also if a compiler finds a coroutine large enough: a hop is made of these.
     [[gnu::always_inline]] void resume() noexcept {
         CONTEXTVARS_ASSERT(!running_);
         running_ = true;
@@ -89,9 +94,10 @@ public:
             resume_reserved();
     }
 
-    /// Gives the thread back the context it had at resume(). Precondition: running on this thread.
-    /// Where a context entered since was not left (a Context::enter guard held across a
-    /// suspension), tells the diagnostics hook and terminates.
+    /// Gives the thread back the context that it had at resume(). If a context was entered since
+    /// and not left (a guard of Context::enter is held across a suspension), the diagnostics hook
+    /// is told and the program terminated.
+    /// Precondition: the flow runs on this thread.
     void suspend() noexcept {
         detail::map* last = detail::pop(frame_);
         running_ = false;
@@ -103,7 +109,8 @@ public:
 
     bool running() const noexcept { return running_; }
 
-    /// Returns: a copy of what the flow holds. Precondition: not running.
+    /// Precondition: the flow is not running.
+    /// Returns: a copy of the flow's bindings.
     snapshot copy() const noexcept {
         CONTEXTVARS_ASSERT(!running_);
 
@@ -117,8 +124,8 @@ private:
     CONTEXTVARS_EXPORT void resume_reserved() noexcept;
     CONTEXTVARS_EXPORT void suspend_reserved(detail::map* last) noexcept;
     CONTEXTVARS_EXPORT snapshot copy_reserved() const noexcept;
-    /// Returns: `other`, where that is what the flow holds; else a copy of what it holds, which by
-    /// its edition is known as one.
+    /// Returns: `other`, if that is the flow's map; else a copy of the flow's map. The edition
+    /// shows that it is a copy.
     CONTEXTVARS_EXPORT detail::map* reads_instead_of(detail::map* other) const noexcept;
 
     // Its context: the one reserved for the flow, or nullptr.
@@ -129,7 +136,7 @@ private:
     friend class suspension;
 };
 
-/// Resumes a flow for as long as it lives.
+/// Resumes a flow, and suspends it when the scope ends.
 class flow_scope {
 public:
     explicit flow_scope(flow& flow) noexcept : flow_(flow) { flow_.resume(); }
@@ -141,10 +148,10 @@ private:
     flow& flow_;
 };
 
-/// Suspends a flow, and runs what follows with the bindings it has, for as long as it lives: for what
-/// may give the flow to another thread and goes on itself, such as the initiation of an operation.
-/// What is set here is seen by nobody else.
-/// Precondition: the flow runs on this thread. It is not used after the constructor.
+/// Suspends a flow. Until the scope ends, the thread runs with the flow's bindings. It is for code
+/// that may give the flow to another thread and goes on itself, such as the initiation of an
+/// operation. Values that are set in the scope are seen by nobody else.
+/// Precondition: the flow runs on this thread. The scope does not use it after the constructor.
 class suspension {
 public:
     [[gnu::always_inline]] explicit suspension(flow& flow) noexcept {
@@ -156,7 +163,8 @@ public:
             return;
         }
         flow.map_.emplace(last);
-        // Often the flow was resumed in a copy of its own bindings, which still is here below.
+        // Often the flow was resumed in a copy of its own bindings. Then the map below is that
+        // copy.
         detail::map* reads = frame_.published = frame_.previous_map;
         if (!same_edition(last->writer, reads->writer)) [[unlikely]]
             reads = flow.reads_instead_of(reads);
@@ -175,7 +183,7 @@ private:
     detail::frame frame_{};
 };
 
-/// Runs what follows in what was captured, for as long as it lives.
+/// Makes the captured context current until the scope ends.
 class copy_scope : detail::copy_frame {
 public:
     explicit copy_scope(snapshot captured) noexcept { enter(captured.bindings_.take()); }
