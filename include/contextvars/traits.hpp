@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// What the library asks of a value's type: where it is stored, whether values are compared with ==
-// and printed with <<. The last two may be specialised for a user's own type.
+// The library's questions about the type of a value: where is the value stored, are values compared
+// with ==, are they printed with <<? The last two answers may be specialised for a user's own type.
 //
-// Whether a type has == or << is asked where a variable of it is made. The answer is the program's,
-// not the file's: one file that sees the operator is enough. So what depends on the answer is in
-// templates that have it as an argument (see detail::operators), and nowhere else.
+// A file that makes a variable asks whether the variable's type has == or <<. The answer holds for
+// the program, not for the file: one file that sees the operator is enough. So all code that
+// depends on the answer is in templates that have the answer as an argument (see
+// detail::operators).
 //
-// A file need not include <ostream>. If it does not, std::ostream is incomplete in it, and the bodies
-// of templates that print may not be instantiated: so it is asked for functions, which are no templates.
+// A file need not include <ostream>. If it does not, std::ostream is incomplete in it, and the
+// bodies of templates that print may not be instantiated. So such a file looks only for functions
+// that print, not for templates.
 #ifndef CONTEXTVARS_TRAITS_HPP
 #define CONTEXTVARS_TRAITS_HPP
 
@@ -25,9 +27,9 @@
 
 namespace contextvars::inline v0 {
 
-/// Whether values of T live in the map itself (no allocation) and are returned by value. They are
-/// copied as the library needs it: what is written to a mutable member, by way of try_get(), may be
-/// seen in other contexts or not.
+/// Whether values of T live in the map itself (no allocation) and are returned by value. The
+/// library copies them whenever it needs to. So a write to a mutable member, by way of try_get(),
+/// may be seen in other contexts or not.
 template <class T>
 inline constexpr bool stored_inline =
     std::is_trivially_copyable_v<T> && std::is_copy_constructible_v<T> && sizeof(T) <= 8 &&
@@ -35,8 +37,9 @@ inline constexpr bool stored_inline =
 
 namespace detail {
 
-/// A floating-point number for an integer, or a pointer (or what becomes one: an array, a function, a
-/// lambda without captures) for a bool. C++ converts these implicitly; here whoever means it says so.
+/// Whether U is a floating-point type and T an integer, or T is bool and U a pointer or a type that
+/// becomes one: an array, a function, a lambda without captures. C++ converts these implicitly.
+/// This library asks for a cast.
 template <class U, class T>
 concept needs_a_static_cast_to =
     (std::is_integral_v<T> && std::is_floating_point_v<U>) ||
@@ -55,7 +58,7 @@ concept number =
     one_of<T, bool, char, signed char, unsigned char, short, unsigned short, int, unsigned, long,
            unsigned long, long long, unsigned long long, float, double, long double>;
 
-/// As the compiler writes it in messages.
+/// The name of T, as the compiler writes it in messages.
 template <class T>
 consteval auto readable_name() noexcept {
     std::string_view name = __PRETTY_FUNCTION__;
@@ -67,8 +70,8 @@ consteval auto readable_name() noexcept {
 template <class T>
 concept in_standard_library = readable_name<T>().starts_with("std::");
 
-// Types of the standard library whose << is a template of the stream. src/print.cpp has that of the first
-// ones, which are recognised by name since their headers are not included for it.
+// Types of the standard library whose << is a template of the stream. src/current/print.cpp prints
+// the first ones. They are recognised by name, so that their headers need not be included.
 template <class T>
 concept printed_by_library =
     std::is_class_v<T> && in_standard_library<T> &&
@@ -94,8 +97,8 @@ concept bits = requires(const T& b) {
     { b.to_string() } -> std::same_as<std::string>;
 } && in_standard_library<T>;
 
-// Types whose operators the library knows in every file. Of pointers they are not even asked for:
-// that would instantiate the class templates in what they point to.
+// Types whose operators the library knows in every file. For pointers it does not even look for
+// them: that would instantiate the class templates in the types that they point to.
 template <class T>
 concept known_equality = std::is_scalar_v<T> || text<T>;
 template <class T>
@@ -119,23 +122,24 @@ struct like {
     operator const T&() const noexcept { return value; }
 };
 
-/// Of a T's namespaces, but becomes nothing.
+/// Belongs to the namespaces of T, but converts to nothing.
 template <class T>
 struct unrelated {};
 
-/// Becomes a T and nothing else: finds the operators that are declared for a T itself, and not those
-/// for its bases and what else it converts to.
+/// Converts to T and to nothing else. So it finds the operators that are declared for T itself, but
+/// not those for T's bases and for other types that T converts to.
 template <class T>
 struct only {
     template <std::same_as<T> U>
     operator U() const;
 };
 
-// A namespace may have an operator template that takes everything, and finds its result's type in its body,
-// which is written for the namespace's own types: called with an `only`, it is an error that no concept can
-// ask about. So its twin is called with it first. No overload is better than the other then, so neither is
-// looked into. Each twin has those that are less specialised as bases, since a call with one template that
-// is more specialised than its twin would choose it.
+// A namespace may have an operator template that takes everything, deduces its result from its
+// body, and has a body for the namespace's own types only. If it is called with an `only`, its body
+// is an error, and no concept can ask about that. So the first call is with a twin of the template
+// beside it. Then neither overload is better than the other, and neither body is looked into. Each
+// twin has the less specialised twins as bases: a template that is more specialised than its twin
+// would be chosen.
 struct twin_of_any_two {
     template <class A, class B>
     friend void operator==(A, B);
@@ -166,18 +170,19 @@ struct only_beside : only<T>, Twin {};
 template <class T, class Twin>
 struct like_beside : like<T>, Twin {};
 
-// Here and below && goes on only if what stands before it holds.
+// Here and below, the right side of && is looked at only if the left side holds.
 template <class T, class Twin>
 concept no_template_equals = requires(const only_beside<T, Twin>& a) { a == a; };
 template <class T, class Twin>
 concept no_template_prints =
     requires(std::ostream& out, const only_beside<T, Twin>& value) { out << value; };
 
-// For a file without <ostream>. No template can deduce the stream's type from a list; those that take any
-// value have a twin, and those that are written for a class template find no `like`. A function may take
-// what can be made of anything, of a `like` as well: if there is one, none is called. Friends in a class
-// template are functions, but their bodies are instantiated as those of templates: so no class template
-// is asked for, except the standard library's, which have no such friends.
+// For a file without <ostream>. No template can deduce the stream's type from a list. Templates
+// that take any value have a twin, and templates for a class template do not accept a `like`. A
+// function may have a parameter that can be made of anything, also of a `like`: if there is such a
+// function, none is called. Friends in a class template are functions, but their bodies are
+// instantiated as those of templates. So no class template is asked about, except those of the
+// standard library, which have no such friends.
 template <class T, template <class, class> class Stand, class Value>
 concept function_takes = requires(std::ostream& out, const Stand<T, twin_for_ostream>& value) {
     operator<<({out}, value);
@@ -199,9 +204,10 @@ concept has_printing = known_printing<T> ||
                         requires(std::ostream& out, const T& value) { out << value; }) ||
                        (!sees_ostream<T> && function_prints<T>);
 
-// One file may see an operator of a type's own where another sees one of its base. An enumeration is
-// asked for functions besides, since the operators that the language gives it are none; a << of the
-// standard library, for what is stored as a character, is not its own.
+// One file may see an operator of the type's own, while another sees only one of its base. For an
+// enumeration, functions are looked for besides, since the operators that the language gives it are
+// no functions. If an enumeration is stored as a character, the << of the standard library for
+// characters is not its own.
 template <class T>
 concept own_equality =
     (no_template_equals<T, twin_of_two_alike> && no_template_equals<T, twin_of_any_two> &&
@@ -219,7 +225,7 @@ concept own_printing =
     (std::is_enum_v<T> && requires(std::ostream& out, const T& value) { operator<<(out, value); } &&
      !requires(std::ostream& out, std::underlying_type_t<T> value) { operator<<(out, value); });
 
-/// What a file sees of an operator of T.
+/// The kind of operator that a file sees for T.
 enum class seen { nothing, something, its_own, function, its_own_function };
 constexpr bool is_own(seen seen) noexcept {
     return seen == seen::its_own || seen == seen::its_own_function;
@@ -228,8 +234,8 @@ constexpr bool is_function(seen seen) noexcept {
     return seen == seen::function || seen == seen::its_own_function;
 }
 
-// The library's own question, asked of the parts of a composite, whose own == and << are often
-// declared for every element type and fail only when they are instantiated.
+// The library's own question about the parts of a composite. The composite's own == and << are
+// often declared for every element type, and fail only when they are instantiated.
 struct ask_equality {
     template <class T>
     static constexpr bool itself = has_equality<T>;
@@ -259,15 +265,15 @@ template <class... T>
 inline constexpr bool is_composite<std::tuple<T...>> = true;
 template <class T>
 inline constexpr bool is_composite<std::optional<T>> = true;
-// <variant> is not included: what has its function is one.
+// <variant> is not included: a type with this function of a variant is one.
 template <class T>
 concept variant = requires(const T& v) { v.valueless_by_exception(); };
 template <template <class...> class V, class... T>
     requires variant<V<T...>>
 inline constexpr bool is_composite<V<T...>> = true;
 
-/// Whether all parts of T agree. `Within` are the composites that T is a part of, itself included:
-/// a type may contain itself (a tree, a JSON value), and is asked once.
+/// Whether the answer is yes for all parts of T. `Within` are the composites that T is a part of,
+/// itself included: a type may contain itself (a tree, a JSON value), and is asked about once.
 template <class T, class Ask, class... Within>
 inline constexpr bool parts_agree = true;
 
@@ -306,21 +312,23 @@ inline constexpr bool parts_agree<V<T...>, Ask, Within...> =
 
 } // namespace detail
 
-/// Whether contexts compare values of T with ==; otherwise only a value and itself are equal.
-/// By default: T has == and so have its elements, for standard containers, pair, tuple, optional
-/// and variant, whose own == is declared for every element type. May be specialised.
-/// Declare == beside its type: one file that sees it where it makes a variable is enough, but until
-/// that file's own initialisation, before main, values that are not identical are unequal. Asking
-/// instantiates what T's template arguments name, as any use of an operator does: a specialisation
-/// is not asked.
+/// Whether contexts compare values of T with ==. If not, a value is equal only to itself.
+/// By default: whether T has ==. For standard containers, pair, tuple, optional and variant, also
+/// whether their elements have it, since their own == is declared for every element type.
+/// May be specialised.
+/// Declare == beside its type. One file that makes a variable and sees == there is enough. But
+/// until that file is initialised, before main, values that are not identical are unequal. The
+/// question instantiates the types that T's template arguments name, as any use of an operator
+/// does. If there is a specialisation, the question is not asked.
 template <class T>
 inline constexpr bool enable_equality =
     detail::parts_agree<T, detail::ask_equality, T> && detail::has_equality<T>;
 
-/// Whether values of T are printed with <<; otherwise their type's name stands for them.
-/// By default: T has << and so have its elements, as above. May be specialised. Declare << beside its
-/// type, as ==; if it is a template, include <ostream> in one file that makes a variable, as other files
-/// ask for functions only. Pointers are printed as addresses, but text as text.
+/// Whether values of T are printed with <<. If not, the name of the type stands for them.
+/// By default: whether T has <<, and its elements as above. May be specialised.
+/// Declare << beside its type, as ==. If << is a template, include <ostream> in one file that makes
+/// a variable, since files without <ostream> look for functions only. Pointers print as addresses,
+/// but text prints as text.
 template <class T>
 inline constexpr bool enable_printing =
     detail::parts_agree<T, detail::ask_printing, T> && detail::has_printing<T>;

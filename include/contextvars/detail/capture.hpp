@@ -16,26 +16,28 @@ class Context;
 
 namespace detail {
 
-/// Takes the bindings of a map, for somebody who will go on without the giver: a clone if the map is
-/// small, else a reference. Never fails: without memory for a clone, a reference will do.
+/// Captures the bindings of a map for an owner that goes on without the giver. Returns: a clone if
+/// the map is small, else the map with one more reference. Never fails: if there is no memory for a
+/// clone, a reference will do.
 CONTEXTVARS_EXPORT map* capture_bindings(map* map) noexcept;
-/// Drops a reference. The last destroys the values, whose destructors may call anything here.
-/// Precondition: it is not the empty map.
+/// Drops a reference. The last one destroys the values, whose destructors may call anything here.
+/// Precondition: the map is not the empty map.
 CONTEXTVARS_EXPORT void release_bindings(map* map) noexcept;
-/// Takes a reference to the current map, small as it may be: for what is kept while much else runs, and
-/// often made many times of one context.
+/// Takes a reference to the current map, even if it is small. It is for captures that are kept
+/// while much else runs, and often made many times of one context.
 CONTEXTVARS_EXPORT map* share_current_bindings() noexcept;
 
-/// A reference to a map: whoever holds one may read it, and nobody changes it in place.
+/// A reference to a map. Its holder may read the map, and nobody changes the map in place.
 class pinned_map {
 public:
-    /// The empty map.
+    /// Holds the empty map.
     pinned_map() noexcept : map_(empty_map()) {}
-    /// What copy_context() would hold.
+    /// Returns: the bindings that copy_context() would hold.
     static pinned_map of_current() noexcept { return pinned_map(capture(current_map())); }
-    /// The same bindings, in the current map itself.
+    /// Returns: the same bindings, in the current map itself.
     static pinned_map shared() noexcept { return pinned_map(share_current_bindings()); }
-    /// What `context` holds: as of now on the thread that runs it, else as it was when entered.
+    /// Holds the bindings of `context`. If another thread runs it, these are the bindings at its
+    /// entry.
     CONTEXTVARS_EXPORT explicit pinned_map(const Context& context) noexcept;
 
     pinned_map(const pinned_map& other) noexcept : map_(capture(other.map_)) {}
@@ -52,7 +54,7 @@ public:
     map* get() const noexcept { return map_; }
     map* take() noexcept { return std::exchange(map_, empty_map()); }
     static pinned_map adopt(map* map) noexcept { return pinned_map(map); }
-    /// Precondition: it holds the empty map.
+    /// Precondition: the object holds the empty map.
     void emplace(map* map) noexcept {
         CONTEXTVARS_ASSERT(map_ == empty_map());
         map_ = map;

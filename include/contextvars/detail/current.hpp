@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The slot: the map that get() reads on this thread; and the frame that was entered last on it.
+// The slot is the map that get() reads on this thread. Beside it: the frame that was entered last.
 #ifndef CONTEXTVARS_DETAIL_CURRENT_HPP
 #define CONTEXTVARS_DETAIL_CURRENT_HPP
 
@@ -11,7 +11,7 @@ namespace contextvars::inline v0::detail {
 
 struct frame;
 
-/// The same by a call: for whoever was built without the inline access below.
+/// The same accesses by a call, for code that is built without the inline ones below.
 CONTEXTVARS_EXPORT map* load_current_map() noexcept;
 CONTEXTVARS_EXPORT void store_current_map(map* map) noexcept;
 CONTEXTVARS_EXPORT frame* load_top_frame() noexcept;
@@ -19,10 +19,10 @@ CONTEXTVARS_EXPORT void store_top_frame(frame* frame) noexcept;
 CONTEXTVARS_EXPORT std::uint64_t load_thread_number() noexcept;
 
 // A coroutine that is resumed on another thread must read that thread's slot, so no compiler may
-// keep the slot's address across a suspension. g++ makes coroutines before it optimises, and does
-// not. clang makes them in between: clang 16 at -O2 does keep it (tests/hop shows it), so clang is
-// shown no address, but two instructions that it cannot see through; where those are not known for
-// the processor, a call.
+// keep the slot's address across a suspension. g++ makes coroutines before it optimises, and keeps
+// no address. clang makes them between its optimisations, and clang 16 at -O2 does keep the address
+// (tests/hop shows it). So clang is shown no address, but two instructions that it cannot look
+// into. If these are not known for a processor, clang is shown a call.
 #if defined(CONTEXTVARS_SLOT_BY_CALL) || (defined(__clang__) && !defined(__x86_64__))
 
 inline map* current_map() noexcept { return load_current_map(); }
@@ -33,12 +33,12 @@ inline std::uint64_t thread_number() noexcept { return load_thread_number(); }
 
 #else
 
-// constinit, so that no wrapper function stands before them; initial-exec, so that no
-// __tls_get_addr does (the linker makes it local-exec in an executable that has the library in
-// it). With one more in src/current/thread_state.cpp they are three words, all that the library takes of
-// the static TLS space. Two objects, not one: an object of two words would be saved by one wide
-// load after two narrow stores, which the processor cannot forward. They have names of their own
-// in the object file, so that the instructions can name them.
+// The slots are constinit, so that an access calls no wrapper function. They are initial-exec, so
+// that it does not call __tls_get_addr. (In an executable that has the library in it, the linker
+// makes them local-exec.) With one more in src/current/thread_state.cpp they are three words, all
+// that the library takes of the static TLS space. They are two objects: one wide load would save an
+// object of two words after two narrow stores, which the processor cannot forward. They have names
+// of their own in the object file, so that the instructions can name them.
 extern CONTEXTVARS_EXPORT constinit thread_local map*
     current_map_slot __asm__("contextvars_v0_current_map")
         __attribute__((tls_model("initial-exec"))); // never nullptr
@@ -47,8 +47,8 @@ extern CONTEXTVARS_EXPORT constinit thread_local frame*
 
 #if defined(__clang__)
 
-// volatile keeps the reads in order with the writes and with calls. The writes name "memory" so
-// that what a frame holds is stored before the frame can be reached.
+// volatile keeps the reads in order with the writes and with calls. The writes name "memory", so
+// that the contents of a frame are stored before the frame can be reached.
 inline map* current_map() noexcept {
     map* map;
     __asm__ volatile("movq contextvars_v0_current_map@gottpoff(%%rip), %0\n\t"
@@ -82,7 +82,7 @@ inline void set_top_frame(frame* frame) noexcept {
                      : "memory");
 }
 
-/// Of this thread, as std::this_thread::get_id() prints it; the two low bits are 0.
+/// The number of this thread, as std::this_thread::get_id() prints it. Its two low bits are 0.
 inline std::uint64_t thread_number() noexcept {
     std::uint64_t number;
     __asm__ volatile("movq %%fs:0, %0" : "=r"(number));
@@ -98,7 +98,7 @@ inline void set_current_map(map* map) noexcept { current_map_slot = map; }
 inline frame* top_frame() noexcept { return top_frame_slot; }
 inline void set_top_frame(frame* frame) noexcept { top_frame_slot = frame; }
 
-/// Of this thread, as std::this_thread::get_id() prints it; the two low bits are 0.
+/// The number of this thread, as std::this_thread::get_id() prints it. Its two low bits are 0.
 inline std::uint64_t thread_number() noexcept {
     return reinterpret_cast<std::uint64_t>(__builtin_thread_pointer());
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// How contexts are entered and left. Each entry is a frame; a thread's frames are a chain, whose
-// top says which context is current. Frames lie where their owner does: on the stack for
+// How contexts are entered and left. Each entry is a frame. The frames of a thread are a chain, and
+// its top says which context is current. A frame lies where its owner does: on the stack for
 // Context::run, in the coroutine for a flow.
 #ifndef CONTEXTVARS_DETAIL_FRAME_HPP
 #define CONTEXTVARS_DETAIL_FRAME_HPP
@@ -19,16 +19,16 @@ namespace contextvars::inline v0 {
 
 namespace detail {
 
-/// Who pushes one has set the first three.
+/// The first three members are set before a frame is pushed.
 struct frame {
-    identity_type identity; ///< of the context entered; 0 until a token needs one
-    const Context* context; ///< the Context object entered, or nullptr
+    identity_type identity; ///< the context's identity; 0 until a token needs one
+    const Context* context; ///< the Context object that was entered, or nullptr
     map* published;    ///< the map that `context` shows to other threads meanwhile: this thread
                        ///< reads it, but may not change it in place. Of a suspension: the map
                        ///< below, likewise. Of a context that was destroyed meanwhile: its address
                        ///< (see src/current/context.cpp). Of a flow: its own mark. Else nullptr
     frame* previous;   ///< the frame below; nullptr: the thread's base context
-    map* previous_map; ///< what is current again when this frame is left
+    map* previous_map; ///< the map that is current again when this frame is left
 };
 
 /// In the place of a published map, says that what is set in the frame does not go with its end.
@@ -36,13 +36,13 @@ inline map* flow_mark() noexcept { return reinterpret_cast<map*>(std::uintptr_t{
 
 /// Tells the diagnostics hook that `frame` is not the one entered last, and terminates.
 [[noreturn]] CONTEXTVARS_EXPORT void report_left_out_of_order(const frame& frame) noexcept;
-/// The same, but returns, and does nothing, if the process ends: a guard in static storage ends then
-/// inside what was entered after it, or on another thread.
+/// The same. But if the process ends, it does nothing and returns: then a guard in static storage
+/// may end inside a context that was entered after it, or on another thread.
 CONTEXTVARS_EXPORT void leave_out_of_order(const frame& frame) noexcept;
 
 inline void push(frame& frame, map* map) noexcept {
-    // volatile: else g++ makes one wide store of two fields, which reaches the narrow loads in pop()
-    // later than two (an empty run takes 4.4 ns instead of 3.0).
+    // volatile: else g++ makes one wide store of the two fields, which reaches the narrow loads in
+    // pop() later than two stores do (an empty run takes 4.4 ns instead of 3.0).
     static_cast<detail::frame* volatile&>(frame.previous) = top_frame();
     static_cast<detail::map* volatile&>(frame.previous_map) = current_map();
     set_top_frame(&frame);
@@ -59,8 +59,8 @@ inline void push(frame& frame, map* map) noexcept {
     return last;
 }
 
-/// Puts `next` in the place of `frame`, which is left; the current map is to be set.
-/// Returns: the map that was current in the frame last.
+/// Leaves `frame`, and puts `next` in its place. The caller has to set the current map.
+/// Returns: the map that was current in `frame` last.
 inline map* replace(const frame& frame, detail::frame& next) noexcept {
     if (top_frame() != &frame) [[unlikely]]
         report_left_out_of_order(frame);
@@ -70,7 +70,7 @@ inline map* replace(const frame& frame, detail::frame& next) noexcept {
     return current_map();
 }
 
-/// The frame of something that runs in a copy which is its own.
+/// The frame of code that runs in a copy of its own.
 class copy_frame {
 protected:
     copy_frame() noexcept = default;
@@ -91,12 +91,12 @@ private:
     frame frame_;
 };
 
-/// Enters, for as long as it lives, a Context that nobody else can use meanwhile, since it is an
-/// rvalue: nothing is shown to other threads, so no locked instruction is needed and sets are in
-/// place. Its members are in context.hpp.
+/// Enters a Context, and leaves it when the object is destroyed. The Context is an rvalue, so
+/// nobody else can use it meanwhile: nothing is shown to other threads, no locked instruction is
+/// needed, and sets are in place. The definitions of the members are in context.hpp.
 class sole_entry {
 public:
-    /// Throws: RuntimeError where the context is entered.
+    /// Throws: RuntimeError if the context is entered.
     explicit sole_entry(Context& context);
     sole_entry(const sole_entry&) = delete;
     sole_entry& operator=(const sole_entry&) = delete;

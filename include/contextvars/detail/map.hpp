@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// As much of a map as the inline lookup must see: its head and the cells that follow it. What the
-// structure is, and why, is told in docs/storage.md and src/storage/map_operations.hpp.
+// The part of a map that the inline lookup must see: its head and the cells that follow it.
+// docs/storage.md and src/storage/map_operations.hpp describe the structure, and give the reasons.
 #ifndef CONTEXTVARS_DETAIL_MAP_HPP
 #define CONTEXTVARS_DETAIL_MAP_HPP
 
@@ -15,7 +15,7 @@
 
 namespace contextvars::inline v0::detail {
 
-/// The identity of one variable as the maps know it; never used again for another variable.
+/// The identity of one variable in the maps. It is never used again for another variable.
 ///   bit 0       the value is in a node (else in the cell itself)
 ///   bits 1..3   0
 ///   bits 4..23  id: small and dense, used again when its variable is gone
@@ -23,15 +23,15 @@ namespace contextvars::inline v0::detail {
 ///   bits 44..63 generation: how often the id was used again, plus 1; so no key is 0
 using key_type = std::uint64_t;
 
-/// Identities are handed out to contexts when a token must remember one. Never 0; the two low bits
-/// are 0.
+/// The identity of a context. A context is given one when a token must remember it. It is never 0,
+/// and its two low bits are 0.
 using identity_type = std::uint64_t;
 inline constexpr identity_type identity_step = 4;
 
-inline constexpr key_type no_key = 0;      ///< of an empty cell
-inline constexpr key_type unbound_key = 2; ///< of a variable never bound: equal to no cell's key
+inline constexpr key_type no_key = 0;      ///< the key of an empty cell
+inline constexpr key_type unbound_key = 2; ///< the key of a variable never bound: no cell has it
 
-/// What a cell, or a token, holds of a value: the value itself, or the address of the value in its
+/// The contents of a cell, or of a token: the value itself, or the address of the value in its
 /// node.
 struct word {
     alignas(8) std::byte bytes[8];
@@ -42,14 +42,15 @@ struct cell {
     word value;
 };
 
-// The trie on ids, of what finds its place in the table taken. Each part may be shared by several tries, and so counts
-// those that refer to it. A copy of a part does not count yet what it then shares with the old one.
+// The trie on ids. It has the bindings that found their place in the table taken. Several tries may
+// share a part, so each part counts the references to it. A copy of a part does not count yet the
+// things that it then shares with the old one.
 
 struct trie_part {
     explicit trie_part(std::uint32_t of_ids) noexcept : shift(of_ids) {}
 
     std::atomic<std::uint32_t> references{1};
-    const std::uint32_t shift; ///< of the ids, for a way of it: 16, 10 or 4; 0: it is a leaf
+    const std::uint32_t shift; ///< of an id, which gives the way: 16, 10 or 4; in a leaf 0
 };
 
 struct leaf : trie_part {
@@ -61,7 +62,8 @@ struct leaf : trie_part {
     std::array<cell, ways> cells;
 
     const cell& place_of(key_type key) const noexcept {
-        // In bytes, which takes two instructions less: cells are of as many as their ids' lowest bit.
+        // In bytes, which takes two instructions less: a key has its id at bit 4, and a cell has 16
+        // bytes.
         const std::size_t offset = key & (ways - 1) << 4;
         return *reinterpret_cast<const cell*>(reinterpret_cast<const std::byte*>(cells.data()) +
                                               offset);
@@ -83,51 +85,54 @@ struct branch : trie_part {
 struct map;
 struct dead_binding;
 
-/// The root, with what else a map has besides its table.
+/// The root, with all that a map has besides its table.
 struct trie : branch {
-    /// One that reaches an id.
+    /// Makes a trie that reaches an id.
     explicit trie(std::uint32_t id) noexcept
         : branch(id < 1U << 10   ? 4U
                  : id < 1U << 16 ? 10U
                                  : 16U) {}
     explicit trie(const trie& old) noexcept : branch(old), dead(old.dead) {}
-    /// One that reaches 64 times as far as `old`, whose parts are in `below` now.
+    /// Makes a trie that reaches 64 times as far as `old`, whose parts are in `below` now.
     trie(const trie& old, branch& below) noexcept : branch(old.shift + 6), dead(old.dead) {
         children[0] = &below;
     }
 
-    /// Ids below it have a place.
+    /// Returns: the first id that has no place here.
     std::uint32_t limit() const noexcept { return ways << shift; }
 
-    dead_binding* dead = nullptr; ///< bindings of variables that are gone, whose place was needed
+    dead_binding* dead = nullptr; ///< bindings whose variable is gone and whose place was needed
 };
 
-/// Who may change a map in place without asking: one frame, and that only while the map is the current one
-/// (see src/current/context_var.cpp); or nobody. A map without a writer may have an edition: maps of one
-/// edition have the same bindings. One word, since the inline set and reset ask one question of it.
+/// The writer of a map may change the map in place without asking. A writer is one frame, and that
+/// only while the map is the current one (see src/current/context_var.cpp); or nobody. A map
+/// without a writer may have an edition: maps of one edition have the same bindings. Both are one
+/// word, since the inline set and reset ask one question about it.
 class map_writer {
 public:
     static constexpr map_writer frame(identity_type identity) noexcept {
         return map_writer(identity);
     }
     static constexpr map_writer nobody() noexcept { return map_writer(1); }
-    /// Nobody. The number is an identity that no frame has; or 0, of the empty map.
+    /// Nobody, with an edition. The number is an identity that no frame has; or 0, for the empty
+    /// map.
     static constexpr map_writer edition(identity_type number) noexcept {
         return map_writer(number | edition_bits);
     }
-    /// Nobody, with the edition if there is one.
+    /// Nobody, with the edition if this has one.
     constexpr map_writer without_frame() const noexcept { return map_writer(bits_ | 1); }
 
     constexpr bool is_frame() const noexcept { return (bits_ & 1) == 0; }
     constexpr bool is_frame(identity_type identity) const noexcept { return bits_ == identity; }
-    /// Precondition: it is a frame.
+    /// Precondition: the writer is a frame.
     constexpr identity_type identity() const noexcept {
         CONTEXTVARS_ASSERT(is_frame());
         return bits_;
     }
 
     constexpr bool has_edition() const noexcept { return (bits_ & 2) != 0; }
-    /// Whether both have an edition, and the same. In one branch: two take 4 % of an Asio hop's time.
+    /// Whether both have an edition, and the same one. In one branch: two take 4 % of the time of a
+    /// hop in Asio.
     friend constexpr bool same_edition(map_writer a, map_writer b) noexcept {
         return ((a.bits_ ^ b.bits_) | (~a.bits_ & edition_bits)) == 0;
     }
@@ -142,8 +147,8 @@ private:
     identity_type bits_; // an identity, whose two low bits are 0; or 1; or an edition
 };
 
-/// The head of a map; `capacity` cells follow it. A key's place among them is its id modulo the
-/// capacity, a power of two up to 64. What finds its place taken is in `rest`.
+/// The head of a map. `capacity` cells follow it. A key's place among them is its id modulo the
+/// capacity, which is a power of two up to 64. A binding whose place is taken is in `rest`.
 struct alignas(16) map {                   // four bits of its address are free for marks
     std::uint32_t reach;                   ///< (capacity - 1) << 4: masks a key to 16 * its place
     std::uint32_t size;                    ///< bindings, those in rest included
@@ -152,11 +157,12 @@ struct alignas(16) map {                   // four bits of its address are free 
     trie* rest;                            ///< nullptr as long as every key has found its place
     map_writer writer;
 
-    /// Of a key's place, from the first cell, in bytes.
+    /// Returns: the offset of a key's place from the first cell, in bytes.
     std::size_t offset_of(key_type key) const noexcept {
         return static_cast<std::uint32_t>(key) & reach;
     }
-    // What is at an offset. Not by way of the cell, whose address would then be computed apart.
+    // The key and the value at an offset. They are not read by way of the cell, whose address would
+    // then be computed apart.
     key_type key_at(std::size_t offset) const noexcept {
         return *reinterpret_cast<const key_type*>(bytes() + offset + sizeof(map));
     }
@@ -179,7 +185,8 @@ private:
 };
 static_assert(sizeof(map) == 32 && sizeof(cell) == 16 && offsetof(cell, value) == sizeof(key_type));
 
-/// From now on others may come to share the map. Not written to if it has no writer: they may have.
+/// Lets others share the map from now on. If the map has no writer, it is not written to: others
+/// may share it already.
 inline void freeze(map& map) noexcept {
     if (map.writer.is_frame())
         map.writer = map_writer::nobody();
@@ -191,13 +198,13 @@ struct empty_map_storage {
 };
 extern CONTEXTVARS_EXPORT constinit empty_map_storage the_empty_map;
 
-/// The map that every empty context shares. Never counted, never changed.
+/// The map that every empty context shares. It is never counted and never changed.
 constexpr map* empty_map() noexcept { return &the_empty_map.head; }
 
 constexpr std::uint32_t id_of(key_type key) noexcept {
     return static_cast<std::uint32_t>(key >> 4) & 0xFFFFF;
 }
-/// Below an entry at `shift`.
+/// Returns: the shift of a part whose parent has `shift`.
 constexpr std::uint32_t shift_below(std::uint32_t shift) noexcept {
     return shift < 6 ? 0 : shift - 6;
 }
@@ -207,13 +214,13 @@ constexpr std::uint32_t way_at(std::uint32_t id, std::uint32_t shift) noexcept {
 }
 constexpr std::uint32_t place_in_leaf(std::uint32_t id) noexcept { return id % leaf::ways; }
 
-/// The leaf that binds `key`, if one does; else nullptr, or any other leaf: the bits of a key beyond the
-/// trie's reach are not looked at, so the caller must compare the key that it finds. nullptr also if
-/// accepts(part) refuses a part on the way.
+/// Returns: the leaf that binds `key`, if there is one; else nullptr, or any other leaf. The bits
+/// of a key beyond the trie's reach are not looked at, so the caller must compare the key that it
+/// finds. If accepts(part) refuses a part on the way, returns nullptr.
 template <class Accepts>
 inline leaf* find_leaf(const trie& root, key_type key, const Accepts& accepts) noexcept {
     const auto child = [&](const branch& level, std::uint32_t shift) -> trie_part* {
-        // The id's bits; above those of the last level are the descriptor's.
+        // These are bits of the id. Above those of the last level are the descriptor's.
         const std::uint32_t way =
             shift == 16 ? id_of(key) >> 16
                         : static_cast<std::uint32_t>(key >> (4 + shift)) % branch::ways;
@@ -234,7 +241,7 @@ inline leaf* find_leaf(const trie& root, key_type key, const Accepts& accepts) n
     return static_cast<leaf*>(child(*level, 4));
 }
 
-/// The cell of `key` in a map's rest, or nullptr.
+/// Returns: the cell of `key` in a map's rest, or nullptr.
 inline const cell* find_in_rest(const trie& rest, key_type key) noexcept {
     const leaf* last = find_leaf(rest, key, [](const trie_part&) { return true; });
     if (last == nullptr)
@@ -243,8 +250,9 @@ inline const cell* find_in_rest(const trie& rest, key_type key) noexcept {
     return place.key == key ? &place : nullptr;
 }
 
-/// The same, of a map that has a rest. That question is asked without loading the answer, which would
-/// take an instruction more where there is none: for the compiler, this is another map.
+/// The same for a map that has a rest. The caller tests `rest` without loading it, since a load
+/// would take an instruction more if there is none. For that, the compiler must take this map for
+/// another one.
 inline const cell* find_far(const map* map, key_type key) noexcept {
     __asm__("" : "+r"(map));
     return find_in_rest(*map->rest, key);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// How a value of a type unknown to the maps is stored, destroyed, compared and printed.
+// How a value is stored, destroyed, compared and printed, although the maps do not know its type.
 #ifndef CONTEXTVARS_DETAIL_VALUE_HPP
 #define CONTEXTVARS_DETAIL_VALUE_HPP
 
@@ -23,16 +23,17 @@ namespace contextvars::inline v0::detail {
 
 struct type_operations;
 
-/// Before each value that is not stored inline. Shared by the maps and tokens that hold it.
+/// Stands before each value that is not stored inline. The maps and tokens that hold the value
+/// share it.
 struct alignas(16) node_head {
-    std::atomic<std::uint64_t> references; ///< once there are none, room for node.cpp's list
+    std::atomic<std::uint64_t> references; ///< if there are none, room for node.cpp's list
     const type_operations* operations;
 };
 
-/// Memory is kept in blocks (see src/storage/blocks.hpp). They come in classes: class c is of 32 * (c + 1)
+/// Memory is kept in blocks (see src/storage/blocks.hpp). A block of class c has 32 * (c + 1)
 /// bytes.
 constexpr std::size_t block_class(std::size_t bytes) noexcept { return (bytes - 1) / 32; }
-/// Of values that need more alignment than blocks have.
+/// The class of values that need more alignment than blocks have.
 inline constexpr std::size_t no_block_class = static_cast<std::size_t>(-1);
 
 using equal_function = bool (*)(const void*, const void*);
@@ -40,12 +41,12 @@ using print_function = void (*)(std::ostream&, const void*);
 
 struct type_operations {
     const std::type_info* type;
-    std::size_t offset_in_node; ///< of the value, which node_head lies just before; its alignment
+    std::size_t offset_in_node; ///< of the value, just behind node_head; also its alignment
     std::size_t size_of_node;
     std::size_t class_of_node;
     bool in_node;                    ///< not stored_inline
     void (*destroy)(void*) noexcept; ///< nullptr: nothing to do
-    // Filled in as `operators` says. Relaxed: a function is all that is to be seen.
+    // `operators` fills these in. Relaxed: a reader looks at nothing but the function.
     std::atomic<equal_function> equal; ///< nullptr: only a value and itself are equal
     std::atomic<print_function> print; ///< nullptr: the type's name stands for it
 
@@ -67,11 +68,12 @@ CONTEXTVARS_EXPORT void print_address(std::ostream& out, const void* address);
 CONTEXTVARS_EXPORT void print_text(std::ostream& out, std::string_view text);
 template <class T>
 CONTEXTVARS_EXPORT void print_number(std::ostream& out, T number);
-/// A value that is printed_by_library.
+/// Prints a value that is printed_by_library.
 CONTEXTVARS_EXPORT void print_by_library(std::ostream& out, const std::type_info& type,
                                          const void* value);
 
-// By which operator they do so is in their names, since two files may see different ones.
+// The operator by which they compare or print is in their names, since two files may see different
+// ones.
 template <class T, seen = seen::something>
 bool equal_values(const void* a, const void* b) {
     return *static_cast<const T*>(a) == *static_cast<const T*>(b);
@@ -82,7 +84,7 @@ void print_value_by_operator(std::ostream& out, const void* value) {
     const T& printed = *static_cast<const T*>(value);
     if constexpr (is_function(by)) {
         const like<T> stand{printed};
-        operator<<({out}, stand); // what has been found
+        operator<<({out}, stand); // the operator that has been found
     } else {
         out << printed;
     }
@@ -90,7 +92,7 @@ void print_value_by_operator(std::ostream& out, const void* value) {
 
 template <class T>
 void print_pointer(std::ostream& out, T pointer) {
-    if (pointer == nullptr) // which is no text, for a pointer to characters
+    if (pointer == nullptr) // a pointer to characters is no text then
         print_text(out, "nullptr");
     else if constexpr (text<T>)
         print_text(out, pointer);
@@ -100,7 +102,7 @@ void print_pointer(std::ostream& out, T pointer) {
         print_address(out, const_cast<const void*>(static_cast<const volatile void*>(pointer)));
 }
 
-/// Of a type that satisfies known_printing.
+/// Prints a value of a type that satisfies known_printing.
 template <class T>
 void print_known_value(std::ostream& out, const void* value) {
     const T& printed = *static_cast<const T*>(value);
@@ -109,7 +111,7 @@ void print_known_value(std::ostream& out, const void* value) {
     else if constexpr (number<T>)
         print_number(out, printed);
     else if constexpr (std::is_pointer_v<T>)
-        detail::print_pointer(out, printed); // qualified, so that no argument is looked into
+        detail::print_pointer(out, printed); // qualified: the types' namespaces are not searched
     else if constexpr (std::is_null_pointer_v<T>)
         print_text(out, "nullptr");
     else if constexpr (owning_pointer<T>)
@@ -122,7 +124,7 @@ void print_known_value(std::ostream& out, const void* value) {
         detail::print_text(out, printed);
 }
 
-/// The same in every file: so of `equal` and `print` it has only what every file knows.
+/// This is the same in every file. So it has `equal` and `print` only if every file knows them.
 template <class T>
 inline constinit type_operations operations_of = {
     &typeid(T),
@@ -175,9 +177,9 @@ consteval seen printing_seen() noexcept {
         return known_printing<T> ? seen::nothing : seen::something;
 }
 
-/// Puts the functions that are not nullptr into the operations of a type: `own` ones, of the type itself,
-/// in the place of others, whichever file comes first; others only if there is none. If the operations
-/// lie in another module, the functions' module stays loaded.
+/// Puts the functions that are not nullptr into the operations of a type. A function of the type's
+/// own replaces any other, whichever file comes first; another one is put there only if there is
+/// none. If the operations lie in another module, the functions' module stays loaded.
 CONTEXTVARS_EXPORT void put_operators(type_operations& operations, equal_function equal,
                                       bool own_equal, print_function print,
                                       bool own_print) noexcept;
@@ -199,7 +201,7 @@ const bool operators<T, equality, printing>::in_place = [] {
     return true;
 }();
 
-/// Returns: operations_of<T>, with the operators of T that are seen where this is first called.
+/// Returns: operations_of<T>, with the operators of T that the file sees at the first call.
 template <class T, seen equality = equality_seen<T>(), seen printing = printing_seen<T>()>
 constexpr const type_operations& operations_with_operators() noexcept {
     if constexpr (equality != seen::nothing || printing != seen::nothing)
@@ -207,13 +209,14 @@ constexpr const type_operations& operations_with_operators() noexcept {
     return operations_of<T>;
 }
 
-/// Whether a type's name may also be that of another type in another file: it is in an anonymous
-/// namespace, a closure, or local to a static function. (In g++'s eyes such types differ; clang's
-/// have plain names.)
+/// Whether another type in another file may have the same name: the type is in an anonymous
+/// namespace, is a closure, or is local to a static function. (For g++ such types differ. clang
+/// gives them plain names.)
 CONTEXTVARS_EXPORT bool is_named_in_one_file(const char* mangled) noexcept;
 
-/// Whether a value of one type may be used as one of the other. Of one module or of two: so types are
-/// compared by name, but those that have their names for one file only by address.
+/// Whether a value of one type may be used as one of the other. The types may come from two
+/// modules, so they are compared by name. If a name is for one file only, they are compared by
+/// address.
 inline bool same_type(const std::type_info& a, const std::type_info& b) noexcept {
     return &a == &b || (a == b && !is_named_in_one_file(a.name()));
 }
@@ -221,21 +224,22 @@ inline bool same_type(const std::type_info& a, const std::type_info& b) noexcept
 /// Returns: room for a value, with a node_head before it that counts one reference.
 /// Throws: std::bad_alloc.
 [[nodiscard]] CONTEXTVARS_EXPORT void* allocate_node(const type_operations& operations);
-/// Gives back what allocate_node returned, where no value was constructed in it.
+/// Gives back memory of allocate_node in which no value was constructed.
 CONTEXTVARS_EXPORT void deallocate_node(void* value) noexcept;
-/// Adds one.
+/// Adds one reference.
 CONTEXTVARS_EXPORT void share_node(void* value) noexcept;
-/// Adds one, where no other thread can use the reference that the caller has.
+/// Adds one reference. Precondition: no other thread can use the reference that the caller has.
 inline void share_own_node(void* value) noexcept {
     std::atomic<std::uint64_t>& references = static_cast<node_head*>(value)[-1].references;
-    // If it is the only one, nobody else adds or drops one. Acquire: pairs with the release of who dropped
-    // one before. The last to drop will read this store instead, and not be synchronised with that.
+    // If there is only one, nobody else adds or drops one. Acquire: pairs with the release of a
+    // thread that dropped one before. The thread that drops the last one will read this store
+    // instead, and so does not synchronise with that thread itself.
     if (references.load(std::memory_order_acquire) == 1) [[likely]]
         references.store(2, std::memory_order_relaxed);
     else
         share_node(value);
 }
-/// Drops one reference; the last destroys the value, which may call anything in this library.
+/// Drops one reference. The last one destroys the value, which may call anything in this library.
 CONTEXTVARS_EXPORT void release_node(void* value) noexcept;
 
 inline word word_of_node(void* value) noexcept {
@@ -250,12 +254,12 @@ inline void* node_of(const word& word) noexcept {
     return value;
 }
 
-/// A value in a node of its own, for as long as no map has taken it over.
+/// A value in a node of its own, until a map takes it over.
 template <class T>
 class new_node {
 public:
-    /// The operations are those of its variable, which may lie in another module than this code: the
-    /// value may outlive this one.
+    /// The operations are those of the variable, which may lie in another module than this code.
+    /// The value may outlive this module.
     template <class... Args>
     explicit new_node(const type_operations& operations, Args&&... args)
         : storage_(allocate_node(operations)) {
@@ -280,11 +284,11 @@ private:
     void* storage_;
 };
 
-/// A word that holds a T, which is stored inline.
+/// Returns: a word that holds a T. Precondition: T is stored inline.
 template <class T, class... Args>
 word word_of(Args&&... args) {
     const auto made = [&]() -> T {
-        // Converting is what the caller asked for: no warning about it from in here.
+        // The caller has asked for the conversion, so it must not cause a warning in here.
         if constexpr (std::is_arithmetic_v<T> && sizeof...(Args) == 1)
             return static_cast<T>((std::forward<Args>(args), ...));
         else
@@ -296,7 +300,7 @@ word word_of(Args&&... args) {
     return word;
 }
 
-/// The value in a word that lives as long as the pointer is used.
+/// Returns: the value in a word. Precondition: the word lives as long as the pointer is used.
 template <class T>
 const T* value_in(const word& word) noexcept {
     if constexpr (stored_inline<T>)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What ContextVar<T> and Token<T> are when T is forgotten, and the compiled operations on them.
+// The parts of ContextVar<T> and Token<T> that do not depend on T, and the compiled operations on
+// them.
 #ifndef CONTEXTVARS_DETAIL_VARIABLE_HPP
 #define CONTEXTVARS_DETAIL_VARIABLE_HPP
 
@@ -18,15 +19,16 @@
 
 namespace contextvars::inline v0 {
 
-/// What try_reset found. Everything but `ok` leaves the token and the context as they were.
+/// The result of try_reset. Every result but `ok` leaves the token and the context as they were.
 enum class reset_result {
     ok,
     used,           ///< the token was used before, or moved from
-    wrong_variable, ///< the token was created by another variable
+    wrong_variable, ///< another variable created the token
     wrong_context,  ///< the token was created in another context
 };
-/// What try_reset returns where the context shares its bindings with a copy, and memory for parting
-/// them failed. No enumerator, since a program that handles the four has handled what Python knows.
+/// The result of try_reset if the context shares its bindings with a copy, and there is no memory
+/// to part them. It is no enumerator: a program that handles the four has handled all that Python
+/// knows.
 inline constexpr reset_result reset_no_memory{4};
 
 namespace detail {
@@ -51,10 +53,11 @@ public:
     const type_operations& operations() const noexcept { return *operations_; }
     bool is_secret() const noexcept { return attributes_.secret; }
 
-    /// unbound_key until the variable is bound for the first time.
+    /// Returns: the key, or unbound_key until the variable is bound for the first time.
     key_type key() const noexcept {
-        // Relaxed: whoever holds a map that binds this variable was given it by a thread that
-        // had read the key; anyone else may as well read the old value, which finds nothing.
+        // Relaxed: a thread that holds a map which binds this variable was given the map by a
+        // thread that had read the key. Any other thread may as well read the old value, which
+        // finds nothing.
         return key_.load(std::memory_order_relaxed);
     }
 
@@ -77,15 +80,15 @@ private:
     friend struct registry;
 };
 
-/// What reset() would do.
+/// The effect that reset() would have.
 enum class undo_state : std::uint8_t {
-    used,             ///< nothing: it was done; the variable had been missing
-    used_after_value, ///< nothing: it was done; there was an old value
+    used,             ///< none: it was done; the variable had been missing
+    used_after_value, ///< none: it was done; there was an old value
     removes,
     restores,
 };
 
-/// What set() leaves for reset().
+/// The record that set() makes for reset().
 struct undo {
     key_type key;
     identity_type context;
@@ -98,16 +101,16 @@ struct undo {
     bool used() const noexcept { return state < undo_state::removes; }
 };
 
-/// Whether the variable that has this key does. Precondition: there is, or was, one.
+/// Precondition: there is, or was, a variable with this key. Returns: whether it still exists.
 CONTEXTVARS_EXPORT bool variable_exists(key_type key) noexcept;
 
-/// As bind() and unbind(), in any case.
+/// As bind() and unbind(), for all cases.
 CONTEXTVARS_EXPORT void bind_anyhow(const variable& variable, word value, undo& undo);
 [[nodiscard]] CONTEXTVARS_EXPORT reset_result unbind_anyhow(key_type key, undo& undo) noexcept;
 
 /// Binds `variable` to `value` in the current context, which takes the value over.
-/// Fills in `undo` where it is to stay: copied from a result, it would be read by wide loads just
-/// after narrow stores, which the processor cannot forward.
+/// Fills in `undo` in its final place: if it were copied from a result, it would be read by wide
+/// loads just after narrow stores, which the processor cannot forward.
 /// Throws: std::bad_alloc, std::length_error; then nothing has changed.
 template <bool in_node>
 inline void bind(const variable& variable, word value, undo& undo) {
@@ -122,8 +125,8 @@ inline void bind(const variable& variable, word value, undo& undo) {
     undo.state = undo_state::restores;
 }
 
-/// Undoes what bind() did to the variable with this key. `undo` is then used, and keeps a share of
-/// the old value, unless nobody will ask for it.
+/// Undoes a bind() of the variable with this key. Then `undo` is used. It keeps a share of the old
+/// value, unless nobody will ask for that.
 template <bool in_node, bool keeps_old_value = true>
 [[nodiscard]] inline reset_result unbind(key_type key, undo& undo) noexcept {
     map* const map = current_map();
@@ -155,7 +158,7 @@ CONTEXTVARS_EXPORT void report_unrestored(const undo& undo, reset_result result)
 CONTEXTVARS_EXPORT void print(std::ostream& out, const variable& variable,
                               const void* default_value);
 
-/// Prints what comes before a token's variable, the variable if it is gone, and what comes after.
+/// Prints the text before and after a token's variable; if the variable is gone, also the variable.
 class token_parts {
 public:
     CONTEXTVARS_EXPORT token_parts(const undo& undo, const void* token, std::ostream& out);
