@@ -23,14 +23,14 @@ constinit std::atomic<diagnostics_hook> hook{nullptr};
 
 constinit std::array<detail::line_limit, 6> limits; // by kind
 
-// The process that counts them: a child of a fork has left out none of its own.
+// The process whose lines are counted: a child of a fork has left out none of its own yet.
 constinit pid_t counts_in = 0;
 
 void write_left_out(std::uint32_t count) noexcept {
     std::fprintf(stderr, "contextvars: %" PRIu32 " more like these were left out\n", count);
 }
 
-/// One line, and one more that counts those left out before, if there were any.
+/// Writes one line. If lines were left out before, writes one more, which counts them.
 void write(const diagnostic& diagnostic) noexcept {
     const auto now = std::chrono::duration_cast<std::chrono::seconds>(
         std::chrono::steady_clock::now().time_since_epoch());
@@ -68,7 +68,7 @@ void write(const diagnostic& diagnostic) noexcept {
 } // namespace
 
 diagnostics_hook set_diagnostics_hook(diagnostics_hook new_hook) noexcept {
-    // Acquire and release: what the installing thread prepared is seen by the hook.
+    // Acquire and release: the hook sees all that the installing thread prepared.
     return hook.exchange(new_hook, std::memory_order_acq_rel);
 }
 

@@ -18,8 +18,9 @@ using function = void (*)(int);
 bool is(function wanted, const char* name, _Unwind_Context* caller) noexcept {
     // exit() does not return, so its return address may lie behind its end.
     void* const inside = reinterpret_cast<void*>(_Unwind_GetIP(caller) - 1);
-    // In a static executable there are no names to look up, but one address. In others a function
-    // may have two: that of its code, and that of a stub which the executable made for it.
+    // A static executable has no names to look up, but its functions have one address each. In
+    // other executables a function may have two: that of its code, and that of a stub that the
+    // executable made for it.
     if (_Unwind_FindEnclosingFunction(inside) == reinterpret_cast<void*>(wanted))
         return true;
     Dl_info found;

@@ -6,10 +6,10 @@
 
 namespace contextvars::inline v0::detail {
 
-/// Whether this thread is inside exit() or quick_exit(), or main has returned on it: static
-/// destructors and handlers of atexit run, and what looks like misuse may be the ordinary end. Asked
-/// only before misuse is reported, since it takes microseconds: it looks at the callers.
-/// Where that cannot be found out, false.
+/// Returns: whether this thread is inside exit() or quick_exit(), or main has returned on it; false
+/// if that cannot be found out. While the process ends, static destructors and handlers of atexit
+/// run, and apparent misuse may be the ordinary end. The function looks at its callers, which takes
+/// microseconds: so it is called only before misuse is reported.
 bool process_ends() noexcept;
 
 } // namespace contextvars::inline v0::detail

@@ -9,7 +9,7 @@
 
 namespace contextvars::inline v0::detail {
 
-/// Of one kind of diagnostic: lets ten lines pass in a minute, and counts the others.
+/// For one kind of diagnostic: lets ten lines pass in a minute, and counts the others.
 /// Threads: one at a time.
 class line_limit {
 public:
@@ -30,10 +30,10 @@ public:
         return true;
     }
 
-    /// Whether the next line within the minute would not pass.
+    /// Returns: whether the next line within the minute would not pass.
     bool is_reached() const noexcept { return written_ == most; }
 
-    /// Returns: how many lines did not pass since this was asked last.
+    /// Returns: how many lines did not pass since the last call.
     std::uint32_t take_left_out() noexcept { return std::exchange(left_out_, 0U); }
 
 private:

@@ -23,15 +23,15 @@ constinit std::atomic<pthread_t> forking{0};
 } // namespace
 
 bool has_all_locks() noexcept {
-    // Relaxed: a thread finds itself there only if it has written that.
+    // Relaxed: a thread finds itself there only if it has stored itself.
     return forking.load(std::memory_order_relaxed) == pthread_self();
 }
 
 void context_lock::spin_lock::lock() noexcept {
     // Acquire: pairs with the release in unlock().
     for (int tries = 0; taken.exchange(true, std::memory_order_acquire); ++tries) {
-        // Its holder may have lost its processor. If it has a lower priority than this thread, it gets
-        // none as long as this one only yields.
+        // The holder may have lost its processor. If it has a lower priority than this thread, it
+        // gets no processor as long as this thread only yields.
         if (tries < 16)
             std::this_thread::yield();
         else

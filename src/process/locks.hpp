@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// Every lock of the library, so that fork() can take them all: a child process then finds each of
-// them free, and all that they guard whole.
+// All locks of the library are here, so that fork() can take them all. Then a child process finds
+// each lock free, and all that the locks guard whole.
 //
-// No code of the user runs while one is held, and no other lock is taken inside one of them, except
-// by fork(), which takes them in the order in which they stand here.
+// While a lock is held, no code of the user runs and no other lock is taken. The exception is
+// fork(), which takes the locks in the order in which they stand here.
 #ifndef CONTEXTVARS_SRC_PROCESS_LOCKS_HPP
 #define CONTEXTVARS_SRC_PROCESS_LOCKS_HPP
 
@@ -21,15 +21,15 @@ class Context;
 
 namespace detail {
 
-extern constinit std::mutex registry_lock; ///< of names, ids of variables, modules that stay loaded
-extern constinit std::mutex end_key_lock;  ///< of the making of the key that ends threads
-extern constinit std::mutex diagnostics_lock; ///< of the lines on standard error
+extern constinit std::mutex registry_lock;    ///< for names, ids of variables, kept modules
+extern constinit std::mutex end_key_lock;     ///< for the making of the key that ends threads
+extern constinit std::mutex diagnostics_lock; ///< for the lines on standard error
 
-/// Whether this thread forks, and has every lock. Handlers of fork() that the program has registered run
-/// before and after this library's, and may use it.
+/// Whether this thread forks, and has every lock. Handlers of fork() that the program has
+/// registered run before and after the library's own, and may use the library.
 bool has_all_locks() noexcept;
 
-/// Has a lock while it lives, or is inside fork(), which has it.
+/// Holds a lock until the end of its life. Inside fork(), which has every lock, it does nothing.
 template <class Lock>
 class holding {
 public:
@@ -48,13 +48,13 @@ private:
     Lock* const lock_;
 };
 
-/// Makes fork() take them from now on. Called when the library is loaded.
+/// Makes fork() take the locks from now on. Called when the library is loaded.
 void take_locks_at_fork() noexcept;
 
-/// Held while a reference to the map in a Context is added, and while that map is replaced, since a
-/// copier must not count a map that is just being freed. A handful of instructions each time. One
-/// lock serves many contexts, chosen by address: so a Context has no room for one, and fork() finds
-/// them all.
+/// The lock of a Context. It is held while a reference to the context's map is added, and while
+/// that map is replaced: a copier must not count a map that is just being freed. Each time that is
+/// a handful of instructions. One lock serves many contexts, chosen by address: so a Context needs
+/// no room for a lock, and fork() finds all locks.
 class context_lock {
 public:
     explicit context_lock(const Context& context) noexcept : holding_(lock_of(context)) {}

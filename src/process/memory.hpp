@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 //
-// The library's own memory: maps, nodes of values, the state of threads; and names and tables, which stay.
+// The library's own memory. It is for maps, nodes of values and the state of threads; and for names
+// and tables, which are never freed.
 //
 // It comes from std::malloc, not from operator new. A program may replace operator new by one that
 // reads and sets variables (to account memory to a request, say). If the library called that one in
 // the middle of a capture, the map that is being captured could be replaced and freed meanwhile. So
-// operator new is called only for values of the user's own, before anything of a context is touched.
+// operator new is called only for the user's own values, before anything of a context is touched.
 //
-// Names and tables do not come from malloc either, since they are made while a lock is held that fork()
-// takes. A program may have an allocator that takes a lock of its own when the program forks. Such a
-// fork, in one thread, would wait for the library's lock, and the holder of that, in another, for the
-// allocator's.
+// Names and tables do not come from malloc either: they are made under a lock that fork() takes. A
+// program may have an allocator that takes a lock of its own when the program forks. Then the
+// thread that forks would wait for the library's lock, and the thread that has this lock would wait
+// for the allocator's.
 #ifndef CONTEXTVARS_SRC_PROCESS_MEMORY_HPP
 #define CONTEXTVARS_SRC_PROCESS_MEMORY_HPP
 
@@ -27,10 +28,11 @@ namespace contextvars::inline v0::detail {
 CONTEXTVARS_EXPORT void* take_memory(std::size_t bytes) noexcept;
 /// The same for an alignment above that of every fundamental type.
 CONTEXTVARS_EXPORT void* take_aligned_memory(std::size_t bytes, std::size_t alignment) noexcept;
-/// Gives back what either has returned. nullptr is ignored.
+/// Gives back memory of either function. nullptr is ignored.
 CONTEXTVARS_EXPORT void give_memory(void* memory) noexcept;
 
-/// Returns: memory that is never given back, aligned for every fundamental type; nullptr if there is none.
+/// Returns: memory that is never given back, aligned for every fundamental type; nullptr if there
+/// is none.
 /// Precondition: the caller holds registry_lock.
 CONTEXTVARS_EXPORT void* take_permanent_memory(std::size_t bytes) noexcept;
 
@@ -48,7 +50,8 @@ inline void* need_permanent_memory(std::size_t bytes) {
     throw std::bad_alloc();
 }
 
-/// Returns: *object, which is made if it is nullptr, and never destroyed. As need_permanent_memory.
+/// Makes the object if the pointer is nullptr; it is never destroyed. Returns: the object.
+/// Precondition and throws: as need_permanent_memory.
 template <class T>
 T& permanent(T*& object) {
     if (object == nullptr)
@@ -56,7 +59,8 @@ T& permanent(T*& object) {
     return *object;
 }
 
-/// For the standard containers of such objects. What they outgrow is lost: half of what they have, at most.
+/// An allocator for the standard containers of such objects. Memory that a container outgrows is
+/// lost: at most half as much as the container has.
 template <class T>
 struct permanent_memory {
     using value_type = T;

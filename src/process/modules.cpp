@@ -12,7 +12,7 @@ namespace {
 /// Returns: whether the function is in its place now, and was not before.
 template <class Function>
 bool put_operator(std::atomic<Function>& place, Function function, bool own) noexcept {
-    // Relaxed: a function is all that is to be seen.
+    // Relaxed: a reader looks at nothing but the function.
     Function none = nullptr;
     if (function == nullptr)
         return false;
@@ -37,8 +37,8 @@ bool put_operator(std::atomic<Function>& place, Function function, bool own) noe
 #include <new>
 #include <unordered_set>
 
-// A static executable has no loader, and the linker warns if it finds the name of dlopen. So that is
-// looked up when it is needed, and the function to look it up is weak.
+// A static executable has no loader, and the linker warns if it finds the name of dlopen. So dlopen
+// is looked up when it is needed, and the function that looks it up is weak.
 #pragma weak dlsym
 #pragma weak dladdr1
 #if defined(DLFO_STRUCT_HAS_EH_DBASE)
@@ -51,15 +51,15 @@ namespace {
 
 using module_set = std::unordered_set<const link_map*, std::hash<const link_map*>, std::equal_to<>,
                                       permanent_memory<const link_map*>>;
-// Never destroyed: what is in it stays loaded.
+// Never destroyed: the modules in it stay loaded.
 constinit module_set* kept = nullptr;
 
 /// The module that has something at this address, or nullptr.
 link_map* module_of(const void* address) noexcept {
     auto* const pointer = const_cast<void*>(address);
 #if defined(DLFO_STRUCT_HAS_EH_DBASE)
-    // Takes no lock, so that a constructor may wait for a thread that binds a variable of a module
-    // which is loaded already.
+    // This function takes no lock. So a constructor may wait for a thread that binds a variable of
+    // a module which is loaded already.
     dl_find_object found;
     if (_dl_find_object != nullptr)
         return _dl_find_object(pointer, &found) == 0 ? found.dlfo_link_map : nullptr;
@@ -96,7 +96,7 @@ void keep_loaded(const void* address) {
     auto* const close = function_of_loader<decltype(dlclose)>("dlclose");
     if (open == nullptr || close == nullptr)
         return;
-    // By its name, which the loader compares with those of the modules it has: no file is looked for.
+    // The loader compares the name with those of the modules that it has: no file is looked for.
     void* const handle = open(module->l_name, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
     if (handle == nullptr) {
         report(
@@ -115,8 +115,9 @@ void keep_loaded(const void* address) {
 } // namespace
 
 void keep_modules_loaded(const type_operations& operations) {
-    // Each may be another module's, since one symbol of several modules is one object. Not so the type's
-    // name: it lies where the type does, which one of these uses; that of int lies in the C++ library.
+    // Each part may lie in another module, since one symbol of several modules is one object. The
+    // name of the type needs no look: it lies in the module of the type, which one of these parts
+    // uses. The name of int lies in the C++ library.
     for (const void* part :
          {static_cast<const void*>(&operations), reinterpret_cast<const void*>(operations.destroy),
           reinterpret_cast<const void*>(operations.equal.load(std::memory_order_relaxed)),

@@ -11,7 +11,7 @@ namespace contextvars::inline v0::detail {
 
 namespace {
 
-constexpr std::size_t page_bytes = 1U << 18; // of which the system gives only what is touched
+constexpr std::size_t page_bytes = 1U << 18; // the system gives only the parts that are touched
 constinit char* page_rest = nullptr;
 constinit std::size_t page_rest_bytes = 0;
 

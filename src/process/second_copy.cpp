@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// Two copies of this library in a process are two slots: if one half of the program sets a variable,
-// the other half does not see it. So each copy carries an ELF note, and when one is loaded it looks
-// at the notes of all modules: that works whatever the visibility of symbols and however modules were
-// loaded. A note tells where its copy's state is.
+// Two copies of this library in a process are two slots: if one half of the program sets a
+// variable, the other half does not see it. So each copy carries an ELF note. When a copy is
+// loaded, it looks at the notes of all modules. That works with any visibility of symbols, and
+// however the modules were loaded. A note tells where the state of its copy is.
 //
-// If the symbols of two copies are visible to the loader, it binds both to the first: then there is
-// one slot, and nothing to report.
+// If the symbols of two copies are visible to the loader, it binds both copies to the first: then
+// there is one slot, and nothing to report.
 #include "process/report.hpp"
 
 #if defined(__linux__)
@@ -29,13 +29,13 @@ enum class copy_state : std::uint32_t {
     reported,   ///< as in_use, and the hook has been told that it is not the only one
 };
 
-/// This copy's. Known to the note below by its name.
+/// The state of this copy. The note below refers to it by its name.
 [[gnu::used, gnu::visibility("hidden")]] constinit std::atomic<copy_state>
     state_of_this_copy __asm__("contextvars_v0_copy_state"){copy_state::not_loaded};
 
 } // namespace contextvars::inline v0::detail
 
-// name size 12, description size 4, type 1, name "contextvars", how far it is to the state
+// Name size 12, description size 4, type 1, name "contextvars", the distance to the state.
 __asm__(".pushsection .note.contextvars,\"a\",%note\n"
         ".balign 4\n"
         ".long 12\n"
@@ -92,8 +92,8 @@ void for_each_copy(Visit visit) {
         &visit);
 }
 
-/// Whether the exported functions that this copy's code calls are its own. The loader binds all of them
-/// to one copy, so one stands for all.
+/// Whether the exported functions that this copy's code calls are its own. The loader binds all of
+/// them to one copy, so one stands for all.
 bool uses_itself() noexcept {
     Dl_info of_function;
     Dl_info of_state;

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// Free blocks of memory: those that a thread keeps, and those on their way from threads that free to
-// threads that allocate. Who makes contexts on one thread and drops them on another, as a server with
-// a pool does, would otherwise ask malloc for each, and give each back to another thread's heap.
+// Free blocks of memory. A thread keeps some; others are on their way from threads that free to
+// threads that allocate. A server with a pool makes contexts on one thread and drops them on
+// another. Without the exchange, it would ask malloc for each block, and give each back to another
+// thread's heap.
 //
-// A thread has a place for one block of each class, and two chains. Most blocks are freed and taken
-// again one at a time, and go no further than the place, where nothing must be counted or followed.
-// Then it takes from and puts to the first chain; the second is full or none. Only when both are
-// empty, or full, does it look at the exchange, which passes on full chains: so of 8 KiB of blocks,
-// one takes a locked instruction. The exchange is bounded; what finds no room there is freed.
+// For each class, a thread has a place for one block, and two chains. Most blocks are freed and
+// taken again one at a time, and go no further than the place, which needs no counting and no
+// following of pointers. After that, the thread takes from and puts to the first chain; the second
+// is full or none. If both chains are empty, or both full, the thread looks at the exchange, which
+// passes on full chains: so of 8 KiB of blocks, one takes a locked instruction. The exchange is
+// bounded. A chain that finds no room there is freed.
 #ifndef CONTEXTVARS_SRC_STORAGE_BLOCKS_HPP
 #define CONTEXTVARS_SRC_STORAGE_BLOCKS_HPP
 
@@ -26,7 +28,7 @@
 
 namespace contextvars::inline v0::detail {
 
-/// How many classes are kept. The last is that of the largest map.
+/// The number of classes that are kept. The last is that of the largest map.
 inline constexpr std::size_t block_classes = 34;
 
 /// 8 KiB of blocks, and at least 8.
@@ -38,10 +40,10 @@ struct free_block {
     free_block* next;
 };
 
-/// Full chains, 256 KiB of each class at most. Any thread.
+/// Holds full chains, 256 KiB of each class at most. Threads: any.
 class block_exchange {
 public:
-    /// Returns: whether it has taken the chain over; else it is full.
+    /// Returns: whether the exchange has taken the chain over. If not, it is full.
     bool give(free_block* chain, std::size_t block_class) noexcept {
         for (std::atomic<free_block*>& place : places_[block_class]) {
             free_block* none = nullptr;
@@ -54,8 +56,8 @@ public:
         return false;
     }
 
-    /// Returns: a full chain, or nullptr. It leaves the place as a whole, so that nobody ever follows
-    /// a pointer in blocks that may have become another's.
+    /// Returns: a full chain, or nullptr. The chain leaves its place as a whole, so that no thread
+    /// ever follows a pointer in a block that may belong to another thread by now.
     free_block* take(std::size_t block_class) noexcept {
         for (std::atomic<free_block*>& place : places_[block_class])
             // Relaxed: only a hint. Acquire: pairs with give().
@@ -70,8 +72,8 @@ private:
     std::array<std::array<std::atomic<free_block*>, chains>, block_classes> places_{};
 };
 
-/// A thread's: 16 KiB and a block of each class at most, so below 600 KB for a thread that has used
-/// them all.
+/// The free blocks of a thread: 16 KiB and one block of each class at most. So a thread that has
+/// used all classes keeps less than 600 KB.
 class block_cache {
 public:
     constexpr explicit block_cache(block_exchange& others) noexcept : others_(others) {
@@ -79,7 +81,7 @@ public:
             lists_[i].room = blocks_in_a_chain(i);
     }
 
-    /// Returns: nullptr where there is none at hand; refill() may find some.
+    /// Returns: a block, or nullptr if none is at hand; then refill() may find some.
     void* take(std::size_t block_class) noexcept {
         if (void* const last = last_put_[block_class]) [[likely]] {
             last_put_[block_class] = nullptr;
@@ -94,7 +96,7 @@ public:
         return taken;
     }
 
-    /// Precondition: take() has found none. Returns: whether it will now.
+    /// Precondition: take() has found none. Returns: whether it will find one now.
     bool refill(std::size_t block_class) noexcept {
         CONTEXTVARS_ASSERT(last_put_[block_class] == nullptr &&
                            lists_[block_class].first == nullptr);
@@ -106,7 +108,7 @@ public:
         return chain != nullptr;
     }
 
-    /// Returns: false where there is no room at hand; make_room() finds some.
+    /// Returns: false if there is no room at hand; then make_room() finds some.
     bool put(void* memory, std::size_t block_class) noexcept {
         if (last_put_[block_class] == nullptr) [[likely]] {
             last_put_[block_class] = memory;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// How maps, parts of tries and nodes are counted by those that refer to them.
+// How the references to maps, parts of tries and nodes are counted.
 #ifndef CONTEXTVARS_SRC_STORAGE_COUNTS_HPP
 #define CONTEXTVARS_SRC_STORAGE_COUNTS_HPP
 
@@ -14,24 +14,25 @@ namespace contextvars::inline v0::detail {
 
 template <class Count>
 void add_one(std::atomic<Count>& references) noexcept {
-    // Relaxed: whoever adds one holds one. Locked even where that is the only one, since several
-    // threads may be adding to it: they copy one bound callable, or clone one frozen map.
+    // Relaxed: the thread that adds a reference holds one. The instruction is locked even if that
+    // one is the only one, since several threads may add to it: they copy one bound callable, or
+    // clone one frozen map.
     [[maybe_unused]] const Count before = references.fetch_add(1, std::memory_order_relaxed);
     CONTEXTVARS_ASSERT(before != 0);
 }
 
-/// Returns: whether it was the last.
+/// Drops a reference. Returns: whether it was the last one.
 template <class Count>
 bool drop_one(std::atomic<Count>& references) noexcept {
     CONTEXTVARS_ASSERT(references.load(std::memory_order_relaxed) != 0);
     // A single holder needs no locked instruction: nobody else could add a reference meanwhile.
-    // Acquire in both branches, so that what others did before they dropped theirs comes before
-    // the destruction; release, so that what we did comes before theirs.
+    // Acquire in both branches: all that other threads did before they dropped theirs comes before
+    // the destruction. Release: all that this thread did comes before a destruction by another.
     return references.load(std::memory_order_acquire) == 1 ||
            references.fetch_sub(1, std::memory_order_acq_rel) == 1;
 }
 
-/// As much of the core's policy as is needed outside map.cpp.
+/// The part of the core's policy that is needed outside map.cpp.
 struct atomic_counts {
     template <class Block>
     static bool may_be_shared(const Block& block) noexcept {
@@ -39,7 +40,8 @@ struct atomic_counts {
     }
 };
 
-/// Drops one of two references, both of which only the caller can use. Returns: whether it was so.
+/// Drops a reference if there are two. Returns: whether there were two. Precondition: if there are
+/// two, only the caller can use them.
 inline bool release_one_of_two(void* value) noexcept {
     std::atomic<std::uint64_t>& references = static_cast<node_head*>(value)[-1].references;
     // Acquire: as in share_own_node().

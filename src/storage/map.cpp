@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// The map from variables to values, of which every context is one: a direct-mapped table, with a trie
-// behind it for what finds its place taken. docs/storage.md draws it, and tells why it is so, what it
-// costs and what was rejected; map_operations.hpp has its operations. Here is what the core asks of
-// them: blocks that are counted atomically and come from the thread's free lists, and values in nodes.
+// The map from variables to values: a direct-mapped table, and behind it a trie for the bindings
+// that find their place taken. Every context has such a map. docs/storage.md draws it, and tells
+// its reasons, its costs and the designs that were rejected. map_operations.hpp has the operations.
+// This file has the policy of the core: blocks are counted atomically and come from the thread's
+// free lists, and values may lie in nodes.
 #include "storage/map.hpp"
 
 #include "storage/thread_storage.hpp"
@@ -23,7 +24,8 @@ struct core_policy : atomic_counts {
     static constexpr std::uint32_t largest_capacity = 64;
     static constexpr bool outlives_variables = true;
 
-    /// The class of the blocks of maps of a capacity, which the empty map's is not.
+    /// The class of the blocks of maps with this capacity. Precondition: it is not that of the
+    /// empty map.
     static constexpr std::size_t class_of_capacity(std::uint32_t capacity) noexcept {
         if (capacity > largest_capacity)
             __builtin_unreachable(); // so that the class is known to be a cached one

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The operations on the core's maps. They are compiled once, but for what is inline here.
+// The operations on the core's maps. They are compiled once, except those that are inline here.
 #ifndef CONTEXTVARS_SRC_STORAGE_MAP_HPP
 #define CONTEXTVARS_SRC_STORAGE_MAP_HPP
 
@@ -15,17 +15,17 @@
 
 namespace contextvars::inline v0::detail {
 
-/// Takes a reference. Never fails.
+/// Adds a reference. Never fails.
 map* share(map* map) noexcept;
 
-/// All it holds is in its own block.
+/// Whether all that the map holds is in its own block.
 inline bool is_one_block(const map& map) noexcept { return map.nodes == 0 && map.rest == nullptr; }
 
-/// Returns: a copy, of the same edition; without memory for one, the map itself, shared.
+/// Returns: a copy of the same edition; if there is no memory for it, the map itself, shared.
 /// Precondition: the map is one block.
 map* copy_or_share(map* from) noexcept;
 
-/// Drops a reference. Returns: whether it was the last; then the map has it again, for end().
+/// Drops a reference. Returns: whether it was the last one. If so, the map gets it back, for end().
 inline bool drop_shared(map& map) noexcept {
     if (!drop_one(map.references))
         return false;
@@ -33,13 +33,13 @@ inline bool drop_shared(map& map) noexcept {
     map.references.store(1, std::memory_order_relaxed);
     return true;
 }
-/// Frees a map that only the caller refers to. Values that end with it may call anything.
+/// Frees a map that only the caller refers to. The destructors of its values may call anything.
 void end(map* map) noexcept;
 
-/// Whether its one holder may change it in place.
+/// Whether the map has one holder, which may change it in place.
 inline bool unshared(const map& map) noexcept {
-    // Acquire: pairs with the release of whoever dropped the reference before the last, whose
-    // reads of the map must be over before it is changed.
+    // Acquire: pairs with the release of the thread that dropped the reference before the last. The
+    // reads of that thread must be over before the map is changed.
     return &map != empty_map() && map.references.load(std::memory_order_acquire) == 1;
 }
 
@@ -52,21 +52,23 @@ inline cell* own_far_place(map& map, key_type key) noexcept {
     return own_far_place<atomic_counts>(map, key);
 }
 
-/// Where `key` is bound, or in the table may be, if that cell can be written at once; else nullptr.
-/// Precondition: the map has a writer.
+/// Returns: the cell in which `key` is bound, or may be bound in the table, if the cell can be
+/// written at once; else nullptr. Precondition: the map has a writer.
 cell* place_at_once(map& map, key_type key) noexcept;
 
-/// Where `key` is, or will be, bound in a map that is unshared, and that may become a larger one with the
+/// Finds the cell in which `key` is, or will be, bound. The map may become a larger one with the
 /// same bindings: then become(larger) is called before the old one is freed.
-/// Returns: a cell with this key, or an empty one. Throws: std::bad_alloc; the bindings are the same.
+/// Precondition: the map is unshared.
+/// Returns: a cell with this key, or an empty one. Throws: std::bad_alloc; the bindings are the
+/// same.
 using become_function = void (*)(map* larger) noexcept;
 cell& place_for(map* map, key_type key, become_function become);
 
-/// Binds, in the cell that place_for returned for it. Returns: the value before, to be released
-/// by the caller if had_value.
+/// Binds `key` in the cell that place_for returned for it. Returns: the value before, which the
+/// caller releases if had_value.
 replaced put(map& map, cell& place, key_type key, const word& value) noexcept;
 
-/// Removes, likewise. Returns: the value, to be released by the caller.
+/// Removes the binding in such a cell. Returns: its value, which the caller releases.
 replaced remove(map& map, cell& place) noexcept;
 
 /// Calls visit(cell) for each binding, in no particular order, until one returns false; returns

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT
 //
-// The operations on maps, for whoever counts blocks and values in a way of his own: the core, with
-// atomic counts (map.cpp), and the extension module, whose blocks are objects of Python.
+// The operations on maps, as templates over the way in which blocks and values are counted. The
+// core has atomic counts (map.cpp); the blocks of the extension module are objects of Python.
 //
 // A binding is in one place: its cell of the table, its cell of the trie, or the list of dead ones.
 // Its value is in the cell, or in a counted node that the cell points to.
 //
-// One reference: the map's holder changes it in place. More: it is frozen, and who wants to change it
-// clones it first. The trie's nodes are counted too, and part one path at a time. A clone shares the
-// values' nodes and the trie by counting them.
+// If a map has one reference, its holder changes it in place. If it has more, it is frozen, and a
+// holder that wants to change it clones it first. The parts of the trie are counted, too, and are
+// parted one path at a time. A clone counts the values' nodes and the trie, and so shares them.
 //
-// Failure. Everything that can fail (cloning, growing, parting) leaves the same bindings in a
-// different shape, and is done first; what changes a binding is done last and cannot fail. No
-// user code runs in this file but the values' destructors, and those only in release(), on what
-// nobody can reach any more.
+// Failure: every step that can fail (cloning, growing, parting) leaves the same bindings in a
+// different shape, and is done first. The step that changes a binding is done last and cannot fail.
+// The only code of the user that runs in this file is the values' destructors. They run only in
+// release(), on values that nobody can reach any more.
 #ifndef CONTEXTVARS_SRC_STORAGE_MAP_OPERATIONS_HPP
 #define CONTEXTVARS_SRC_STORAGE_MAP_OPERATIONS_HPP
 
@@ -42,14 +42,16 @@ inline const cell* cells_of(const map& map) noexcept {
     return reinterpret_cast<const cell*>(&map + 1);
 }
 
-/// The library's memcpy, which uses the widest registers there are. Compilers, if they can bound the
-/// size, make `rep movs` of it, which takes longer to start than the whole copy takes.
+/// Calls the memcpy of the C library, which uses the widest registers there are. If a compiler can
+/// bound the size, it makes `rep movs` of the call, which takes longer to start than the whole copy
+/// takes.
 inline void copy_bytes(void* to, const void* from, std::size_t bytes) noexcept {
     __asm__("" : "+r"(bytes));
     std::memcpy(to, from, bytes);
 }
 
-/// Copies a table; a small one by hand, in steps of four cells (every capacity is a multiple).
+/// Copies a table. A small one is copied by hand, in steps of four cells: every capacity is a
+/// multiple.
 [[gnu::always_inline]] inline void copy_cells(map& to, const map& from) noexcept {
     if (capacity_of(from) > copied_by_hand)
         return copy_bytes(cells_of(to), cells_of(from), capacity_of(from) * sizeof(cell));
@@ -70,7 +72,7 @@ inline branch::branch(const branch& old) noexcept : trie_part(old.shift) {
     copy_bytes(&children, &old.children, sizeof children);
 }
 
-/// One binding of a variable that is gone. Immutable; lists share their tails.
+/// One binding of a variable that is gone. It is immutable; lists share their tails.
 struct dead_binding {
     std::atomic<std::uint32_t> references{1};
     cell bound;
@@ -85,7 +87,8 @@ inline bool is_flat(const map& map, const cell& place) noexcept {
     return &place >= cells_of(map) && &place < cells_of(map) + capacity_of(map);
 }
 
-/// The next binding, in no particular order, or nullptr: there are no more. Who begins has position 0.
+/// Returns: the next binding, in no particular order, or nullptr if there is none. The caller
+/// begins with position 0.
 inline const cell* next_cell(const map& map, std::uint32_t& position) noexcept {
     const std::uint32_t capacity = capacity_of(map);
     while (position < capacity)
@@ -113,7 +116,8 @@ inline const cell* next_cell(const map& map, std::uint32_t& position) noexcept {
     return nullptr;
 }
 
-/// Returns: a bound of the ways that have a child. Ids are dense, so most have few, the first.
+/// Returns: a bound of the ways that have a child. Ids are dense, so most branches have only the
+/// first few.
 inline std::uint32_t ways_in_use(const branch& level) noexcept {
     std::uint32_t bound = branch::ways;
     for (; bound != 0; bound -= 8) {
@@ -126,14 +130,14 @@ inline std::uint32_t ways_in_use(const branch& level) noexcept {
     return bound;
 }
 
-/// What put and remove found in the cell, to be released by the caller if had_value.
+/// The value that put or remove found in the cell. The caller releases it if had_value.
 struct replaced {
     word value;
     bool had_value;
 };
 
-/// Where `key` is bound in the trie, if no other map has a part of the way there; else nullptr.
-/// Precondition: the map is unshared.
+/// Returns: the cell in which `key` is bound in the trie, if no other map has a part of the way
+/// there; else nullptr. Precondition: the map is unshared.
 template <class Counts>
 inline cell* own_far_place(map& map, key_type key) noexcept {
     CONTEXTVARS_ASSERT(!Counts::may_be_shared(map));
@@ -202,7 +206,7 @@ struct map_operations {
             release_part(level.children[i]);
     }
 
-    /// A copy of a part that is shared, which counts what is in it.
+    /// Returns: a copy of a part that is shared. The copy counts its contents.
     static trie_part* copy_of(const trie_part& old) {
         if (old.shift != 0) {
             auto* made = Policy::template make<branch>(static_cast<const branch&>(old));
@@ -262,7 +266,7 @@ struct map_operations {
         Policy::unmake(last);
     }
 
-    /// Counts a value in a node, which comes to a cell or goes.
+    /// Counts a value in a node that comes to a cell, or goes.
     static void count_node(map& map, const cell& place, int change) noexcept {
         if (is_flat(map, place))
             map.nodes = static_cast<std::uint8_t>(map.nodes + change);
@@ -307,8 +311,8 @@ struct map_operations {
         return own_place_of(*root, id_of(key));
     }
 
-    /// A map of twice the capacity, with the same bindings: no two meet that did not meet before.
-    /// Takes over what the old one holds, but for its memory.
+    /// Returns: a map of twice the capacity with the same bindings. No two bindings meet that did
+    /// not meet before. The new map takes over all that the old one holds, except its memory.
     static map* grown(map* old) {
         map* made = allocate_map(2 * capacity_of(*old));
         made->size = old->size;
@@ -322,8 +326,8 @@ struct map_operations {
         return made;
     }
 
-    /// Drops what a map holds, apart from its memory. Not inlined, so that release() of a map of
-    /// small values saves no registers.
+    /// Drops all that a map holds, except its memory. It is not inlined, so that release() of a map
+    /// of small values saves no registers.
     [[gnu::noinline]] static void release_what_is_counted(map& map) noexcept {
         int left = map.nodes;
         for (std::uint32_t i = 0; left != 0; ++i)
@@ -334,13 +338,14 @@ struct map_operations {
         release_trie(map.rest);
     }
 
-    /// Drops a reference. The last destroys the values, whose destructors may call anything here.
+    /// Drops a reference. The last one destroys the values, whose destructors may call anything
+    /// here.
     static void release(map* map) noexcept {
         if (map != empty_map() && Policy::drop_reference(*map))
             end(map);
     }
 
-    /// Precondition: it has no reference left.
+    /// Precondition: the map has no reference left.
     static void end(map* map) noexcept {
         if (map->nodes != 0 || map->rest != nullptr) [[unlikely]]
             release_what_is_counted(*map);
@@ -365,7 +370,7 @@ struct map_operations {
         return made;
     }
 
-    /// Moves the binding in `place`, whose variable is gone, to the list.
+    /// Moves the binding in `place`, whose variable is gone, to the list of dead bindings.
     [[gnu::noinline]] static void bury(map& map, cell& place) {
         trie& rest = own_trie(map, id_of(place.key));
         rest.dead = Policy::template make<dead_binding>(1U, place, rest.dead);
@@ -374,8 +379,8 @@ struct map_operations {
         place.key = no_key;
     }
 
-    /// Where `key` is bound, or in the table may be, if that cell can be written at once; else
-    /// nullptr. Precondition: the map is unshared.
+    /// Returns: the cell in which `key` is bound, or may be bound in the table, if the cell can be
+    /// written at once; else nullptr. Precondition: the map is unshared.
     static cell* place_at_once(map& map, key_type key) noexcept {
         CONTEXTVARS_ASSERT(!Policy::may_be_shared(map));
         cell& place = map.place_of(key);
@@ -384,8 +389,9 @@ struct map_operations {
         return own_far_place<Policy>(map, key);
     }
 
-    /// Where `key` is, or will be, bound in a map, which is unshared, and which may become a larger
-    /// one with the same bindings: then become(larger) is called before the old one is freed.
+    /// Finds the cell in which `key` is, or will be, bound. The map may become a larger one with
+    /// the same bindings: then become(larger) is called before the old one is freed.
+    /// Precondition: the map is unshared.
     /// Returns: a cell with this key, or an empty one. Throws: std::bad_alloc; the bindings are the
     /// same.
     template <class Become>
@@ -420,8 +426,8 @@ struct map_operations {
         }
     }
 
-    /// Binds, in the cell that place_for returned for it. Returns: the value before, to be released
-    /// by the caller if had_value.
+    /// Binds `key` in the cell that place_for returned for it. Returns: the value before, which the
+    /// caller releases if had_value.
     static replaced put(map& map, cell& place, key_type key, const word& value) noexcept {
         CONTEXTVARS_ASSERT(!Policy::may_be_shared(map));
         CONTEXTVARS_ASSERT(place.key == key || place.key == no_key);
@@ -438,7 +444,7 @@ struct map_operations {
         return before;
     }
 
-    /// Removes, likewise.
+    /// Removes the binding in such a cell. Returns: its value, which the caller releases.
     static replaced remove(map& map, cell& place) noexcept {
         CONTEXTVARS_ASSERT(!Policy::may_be_shared(map) && place.key != no_key);
         --map.size;

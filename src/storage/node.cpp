@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Nodes: a value with a head before it, in a block aligned for both.
+// A node is a value with a head before it, in a block that is aligned for both.
 #include "storage/counts.hpp"
 #include "storage/thread_storage.hpp"
 
@@ -22,7 +22,7 @@ void* begin_node(void* block, const type_operations& operations) noexcept {
     return value;
 }
 
-// Apart, so that what comes before them saves no registers.
+// In functions of their own, so that the callers save no registers.
 [[gnu::noinline]] void* allocate_new_node(const type_operations& operations) {
     if (operations.class_of_node != no_block_class)
         return begin_node(allocate_new(operations.class_of_node), operations);
@@ -59,8 +59,9 @@ void share_node(void* value) noexcept { add_one(head_of(value).references); }
 
 namespace {
 
-/// Values may hold contexts, whose values hold contexts, and so on: below this many the stack grows
-/// with them; deeper ones wait in a list for their turn, which comes before the first returns.
+/// Values may hold contexts, whose values hold contexts, and so on. Down to this depth,
+/// destructions are calls in calls. Deeper values wait in a list for their turn, which comes before
+/// the first destruction returns.
 constexpr std::uint32_t most_nested_destructions = 64;
 
 void destroy_node(void* value) noexcept {

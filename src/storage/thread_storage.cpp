@@ -28,7 +28,7 @@ void* try_allocate_new(std::size_t block_class) noexcept {
 }
 
 void deallocate_anyhow(void* block, std::size_t block_class) noexcept {
-    // A thread that only ever drops what others made passes it on to them.
+    // A thread that only ever drops blocks of other threads passes them on.
     if (!reuse_blocks || block_class >= block_classes || try_thread_storage() == nullptr)
         return give_memory(block);
     block_cache& blocks = this_thread_storage->blocks;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What storage keeps for each thread: free blocks, and values whose destruction waits.
+// The part of storage that each thread has: free blocks, and values whose destruction waits.
 #ifndef CONTEXTVARS_SRC_STORAGE_THREAD_STORAGE_HPP
 #define CONTEXTVARS_SRC_STORAGE_THREAD_STORAGE_HPP
 
@@ -15,11 +15,11 @@ extern constinit block_exchange free_chains;
 
 struct thread_storage {
     block_cache blocks{free_chains};
-    std::uint32_t destructions = 0; ///< of values, that are running, each in the one before
+    std::uint32_t destructions = 0; ///< of values, which run now, each inside the one before
     void* waiting = nullptr;        ///< values to destroy after these (see node.cpp)
 };
 
-// These two are of src/current, which makes one for each thread, and ends it.
+// src/current defines these two. It makes one storage for each thread, and ends it.
 
 /// nullptr until the thread first needs it.
 extern constinit thread_local thread_storage* this_thread_storage
@@ -33,13 +33,13 @@ inline void* take_block(std::size_t block_class) noexcept {
                ? this_thread_storage->blocks.take(block_class)
                : nullptr;
 }
-/// Returns: false where the thread has no room for it at hand.
+/// Returns: false if the thread has no room for it at hand.
 inline bool put_block(void* block, std::size_t block_class) noexcept {
     return reuse_blocks && block_class < block_classes && this_thread_storage != nullptr &&
            this_thread_storage->blocks.put(block, block_class);
 }
 
-/// From free blocks, else from malloc. A block may be given back on any thread.
+/// Takes a free block, else memory from malloc. A block may be given back on any thread.
 /// Throws: std::bad_alloc.
 void* allocate_new(std::size_t block_class);
 inline void* allocate(std::size_t block_class) {

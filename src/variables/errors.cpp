@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The errors' destructors, defined once so that their type information is, too: a module loaded with
-// RTLD_LOCAL catches what another throws.
+// The destructors of the errors. They are defined once, so that the type information of the errors
+// is, too. Then a module that is loaded with RTLD_LOCAL catches errors that another throws.
 #include <contextvars/errors.hpp>
 
 namespace contextvars::inline v0 {

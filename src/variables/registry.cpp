@@ -2,20 +2,21 @@
 //
 // Keys: dense ids that are used again, made unique by a generation (see detail/map.hpp).
 //
-// A variable is given its key under a lock when it is first bound, and gives the id back when it is
-// destroyed. A map may bind it for longer: so what a key must tell for ever, its name and type, is
-// not kept with the id but interned, and its index is part of the key. Programs have as many
-// descriptors as pairs of names and types, which are mostly literals in their source; none is ever
-// freed.
+// A variable is given its key under a lock when it is first bound. It gives the id back when it is
+// destroyed, but a map may bind it for longer. So the name and the type, which a key must tell for
+// ever, are not kept with the id. They are interned as a descriptor, whose index is part of the
+// key. A program has as many descriptors as pairs of names and types, which are mostly literals in
+// its source. None is ever freed.
 //
-// Who reads what without the lock:
+// These tables are read without the lock:
 //     ids          variable_of(), name_of() of a lost name
 //     descriptors  name_of(), operations_of_key(), is_secret()
-// Both grow in chunks that never move. A reader has a key, but perhaps nothing that came before it: a
-// thread that finds a variable's key by a relaxed load, say, has not synchronised with the one that
-// assigned it. So it looks whether what it wants is complete, with acquire; if not, it takes the lock
-// once, which orders it after the thread that wrote the key. All else (`indices`, `names`, counts, the list
-// of free ids) is read and written under the lock.
+// Both grow in chunks that never move. A reader has a key, but perhaps does not see the writes
+// before it: a thread that finds a variable's key by a relaxed load, say, has not synchronised with
+// the thread that assigned it. So a reader looks whether the entry is complete, with acquire. If it
+// is not, the reader takes the lock once, which orders it after the thread that wrote the key.
+// Everything else (`indices`, `names`, counts, the list of free ids) is read and written under the
+// lock.
 #include "variables/registry.hpp"
 
 #include "process/locks.hpp"
@@ -45,11 +46,12 @@ constexpr std::uint32_t none = ~0U;
 constexpr std::uint32_t kept_for_lost_names = 4096;
 constexpr std::string_view lost_name = "?";
 
-/// table_size entries, none of which ever moves or is destroyed. Grows under the registry's lock.
+/// table_size entries. None of them ever moves or is destroyed. The table grows under the
+/// registry's lock.
 template <class T>
 class table {
 public:
-    /// Precondition: it has grown to the index, under the lock that the caller holds.
+    /// Precondition: the table has grown to the index, under the lock that the caller holds.
     T& operator[](std::uint32_t index) const noexcept {
         CONTEXTVARS_ASSERT(find(index) != nullptr);
         return chunks_[index / chunk_size].load(std::memory_order_relaxed)[index % chunk_size];
@@ -78,11 +80,12 @@ private:
 };
 
 struct entry_of_id {
-    // Both are read without the lock. The address is stored before the key and the key is cleared
-    // before the address, so that a reader who sees its key sees the right address or nullptr.
+    // The key and the address are read without the lock. The address is stored before the key, and
+    // the key is cleared before the address. So a reader that sees its key sees the right address
+    // or nullptr.
     std::atomic<key_type> key{no_key};
     std::atomic<const void*> variable{nullptr};
-    std::atomic<const std::string_view*> name{nullptr}; ///< if its descriptor has none
+    std::atomic<const std::string_view*> name{nullptr}; ///< if the descriptor has none
     std::uint32_t generation = 0;
     std::uint32_t next_free = none;
 };
@@ -124,7 +127,7 @@ constinit std::uint32_t first_free_id = none;
 constinit descriptor_indices* indices = nullptr;
 constinit name_set* names = nullptr;
 
-// Here, since every program that uses the library has this file of it.
+// This is here since every program that uses the library has this file of it.
 [[gnu::constructor]] void when_loaded() {
     take_locks_at_fork();
     report_other_copies();
@@ -148,8 +151,8 @@ std::uint32_t intern(std::string_view name, const type_operations& operations, a
     descriptor_indices& known = permanent(indices);
     if (const auto found = known.find({name, &operations, said}); found != known.end())
         return found->second;
-    // A program that makes up a million names loses those of further variables once they are gone;
-    // nothing else. One descriptor for each type is kept for that.
+    // If a program makes up a million names, it loses those of further variables once these are
+    // gone, and nothing else. One descriptor for each type is kept for that.
     const bool lost = name.data() == lost_name.data();
     if (descriptor_count >= table_size - kept_for_lost_names && !lost)
         return intern(lost_name, operations, said);
@@ -188,7 +191,7 @@ auto read_entry(key_type key, const Read& read) noexcept -> decltype(read(ids[0]
     if (const entry_of_id* const entry = ids.find(id_of(key)))
         if (const auto result = look(*entry))
             return result;
-    // It is gone, or not seen yet.
+    // The variable is gone, or this thread does not see it yet.
     const holding guard(registry_lock);
     return look(ids[id_of(key)]);
 }
@@ -227,7 +230,7 @@ const void* variable_of(key_type key) noexcept {
 
 bool variable_exists(key_type key) noexcept { return variable_of(key) != nullptr; }
 
-/// What a variable asks of the registry.
+/// The operations of the registry on variables.
 struct registry {
     static key_type assign_key(const variable& variable) {
         keep_modules_loaded(*variable.operations_);
@@ -246,8 +249,8 @@ struct registry {
         entry.name.store(name, std::memory_order_release);
         entry.variable.store(&variable, std::memory_order_release);
         entry.key.store(key, std::memory_order_release);
-        // Release: pairs with nothing that the library needs, but lets a variable that is shared
-        // without other synchronisation be used as soon as its key is seen.
+        // Release: nothing in the library pairs with it. But a variable that is shared without
+        // other synchronisation can then be used as soon as its key is seen.
         variable.key_.store(key, std::memory_order_release);
         return key;
     }

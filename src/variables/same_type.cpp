@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// Which names of types say that the type belongs to one file, by the mangling that g++ and clang share:
-// `_GLOBAL__N_1` is an anonymous namespace, `$_0` one of clang's closures, and an L before the name of
-// a function says that it is static (ZL1fvE1X: the X in f; N2nsL1fE: ns::f). Where that cannot be told
-// for sure the answer is yes, since types that are held different are never confused.
+// Finds out from the name of a type whether the type belongs to one file, by the mangling that g++
+// and clang share. `_GLOBAL__N_1` is an anonymous namespace, `$_0` is one of clang's closures, and
+// an L before the name of a function says that the function is static (ZL1fvE1X: the X in f;
+// N2nsL1fE: ns::f). If that cannot be told for sure, the answer is yes: two types that are held
+// different are never confused.
 #include <contextvars/detail/value.hpp>
 
 #include <algorithm>
@@ -16,7 +17,7 @@ namespace {
 
 bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
-/// At the first character of `rest`, a number: skips it. Returns: the number.
+/// Takes the number at the beginning of `rest`, and skips it. Returns: the number.
 std::size_t take_number(std::string_view& rest) noexcept {
     std::size_t number = 0;
     while (!rest.empty() && is_digit(rest.front())) {
@@ -26,8 +27,8 @@ std::size_t take_number(std::string_view& rest) noexcept {
     return number;
 }
 
-/// Whether `rest`, which follows an L, is the rest of a constant of an enumeration: its name, as
-/// 5Color, the number, E.
+/// Whether `rest`, which follows an L, is the rest of a constant of an enumeration: the name of the
+/// type, as 5Color, the number, and E.
 bool is_enumerator(std::string_view rest) noexcept {
     const std::size_t length = take_number(rest);
     if (length >= rest.size())
@@ -50,7 +51,8 @@ bool is_named_in_one_file(const char* mangled) noexcept {
         const char now = rest.front();
         if (is_digit(now)) {
             const std::size_t length = take_number(rest);
-            // The number of a closure, a substitution, a bound or a constant, and no name's length.
+            // If it is not the length of a name, it is the number of a closure, a substitution, a
+            // bound or a constant.
             const bool is_name = length != 0 && length <= rest.size() &&
                                  !(before == 'E' && (rest.front() == 'E' || rest.front() == '_')) &&
                                  !(before == 'A' && rest.front() == '_');
@@ -62,7 +64,7 @@ bool is_named_in_one_file(const char* mangled) noexcept {
             if (name.starts_with("_GLOBAL__N_") || name.starts_with("$_"))
                 return true;
             rest.remove_prefix(length);
-            // Which of several locals of this name it is: _0, or __10_.
+            // The number among several locals of this name: _0, or __10_.
             if (rest.size() > 1 && rest[0] == '_' && is_digit(rest[1]))
                 rest.remove_prefix(2);
             before = 0;
@@ -74,7 +76,7 @@ bool is_named_in_one_file(const char* mangled) noexcept {
                 if (before == 'Z' || !is_enumerator(rest))
                     return true;
             } else if (std::islower(static_cast<unsigned char>(rest.front())) != 0) {
-                // A constant of a type that has a letter, as Li5E.
+                // A constant of a type whose code is a letter, as Li5E.
                 rest.remove_prefix(std::min(rest.find('E'), rest.size()));
             }
         } else if ((now == 'S' || now == 'T') && !rest.empty() &&
