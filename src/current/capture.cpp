@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// How the current bindings are taken for somebody who will go on without the giver, and dropped.
+// How bindings are captured for an owner that goes on without the giver, and how captures are
+// dropped.
 //
-// A clone that nothing was set in since is as good as new. So that a scope which only reads costs no copy,
-// a thread keeps the last such map that was dropped, and gives it to the next capture of the same
-// bindings. It knows them by their edition: a number that a map is given when it is captured, which its
-// clones have as well, until something is set in them. Only maps of small values have one, so no value's
-// end waits for the thread; one block of 1,056 bytes at most is kept.
+// A clone in which nothing was set is as good as new. So a thread keeps the last such map that was
+// dropped, and gives it to the next capture of the same bindings: then a scope that only reads
+// costs no copy. The thread knows the bindings by their edition: a number that a map is given when
+// it is captured. The clones of the map have the same edition until something is set in them. Only
+// maps of small values have one, so that no value waits for the thread before it ends. At most one
+// block of 1,056 bytes is kept.
 #include "current/capture.hpp"
 
 #include "current/thread_state.hpp"
@@ -22,28 +24,31 @@ namespace {
 
 constexpr std::uint32_t cloned_at_capture = 16; // capacity
 
-/// Whether other threads may read it, or this thread's frame below has it: then it is not changed.
+/// Whether other threads may read the map, or this thread's frame below has it: then it is not
+/// changed.
 bool is_published(const map& map) noexcept {
     const frame* const top = top_frame();
     return top != nullptr && &map == top->published;
 }
 
-/// Freezes a map of which copies may be met, if it can have an edition, by which they are known.
+/// Freezes a map and gives it an edition, if it can have one. The edition makes its copies known.
 void give_edition(map& map) noexcept {
     if (is_one_block(map) && unshared(map) && !is_published(map) && try_this_thread() != nullptr)
         map.writer = map_writer::edition(new_identity());
 }
 
-// Apart, so that a capture which finds a clean map saves no registers.
+// In a function of its own, so that a capture that finds a clean map saves no registers.
 [[gnu::noinline]] map* capture_anew(map* from) noexcept {
     if (!is_one_block(*from) || from == empty_map() ||
         (this_thread_state() == nullptr && try_this_thread() == nullptr))
         return share(from);
-    // Only the current map is this thread's to write to: what is bound, say, several may capture at once.
+    // Only the current map is this thread's to write to. Several threads may capture other maps at
+    // once, that of a bound callable, say.
     if (!from->writer.has_edition() && from == current_map()) [[unlikely]]
         give_edition(*from);
-    // A larger map is shared once, and copied if it is captured again: then it is captured in a row, and
-    // threads that do so do not meet in one count of references.
+    // A larger map is shared the first time, and copied if it is captured again at once. Then
+    // captures follow each other, and threads that make them do not meet in one count of
+    // references.
     if (from->reach >= cloned_at_capture << 4 &&
         (!reuse_blocks ||
          std::exchange(this_thread_state()->last_shared, from->writer) != from->writer))
@@ -51,7 +56,7 @@ void give_edition(map& map) noexcept {
     return copy_or_share(from);
 }
 
-/// Of a map that only the caller refers to.
+/// Keeps a map that only the caller refers to for the next capture, or ends it.
 [[gnu::always_inline]] inline void keep_or_end(map* map) noexcept {
     thread_state* const state = this_thread_state();
     if (!reuse_blocks || !map->writer.has_edition() || state == nullptr)
@@ -75,7 +80,8 @@ map* capture_of_own(map* from) noexcept {
 
 map* capture_bindings(map* from) noexcept {
     thread_state* const state = this_thread_state();
-    // The clean map has an edition, so equal writers are equal editions. Also true if both are empty.
+    // The clean map has an edition, so equal writers are equal editions. They are equal also if
+    // both maps are empty.
     if (state != nullptr && state->clean->writer == from->writer)
         return std::exchange(state->clean, empty_map());
     return capture_anew(from);

@@ -10,9 +10,9 @@ namespace contextvars::inline v0::detail {
 
 struct thread_state;
 
-/// As capture_bindings, of a map that only the caller can reach.
+/// As capture_bindings, for a map that only the caller can reach.
 map* capture_of_own(map* from) noexcept;
-/// Frees what `state` keeps for the next capture.
+/// Frees the map that `state` keeps for the next capture.
 void release_clean_map(thread_state& state) noexcept;
 
 } // namespace contextvars::inline v0::detail

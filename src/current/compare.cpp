@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// Whether two contexts bind the same variables to equal values, in time that grows as their size does,
-// times its logarithm.
+// Finds out whether two contexts bind the same variables to equal values. The time grows as their
+// size does, times its logarithm.
 //
-// Contexts that are values of contexts are not compared by a call in a call, which would need a stack as
-// deep as they are nested, but wait in a list for their turn. Contexts inside other values (a vector of
-// them, say) are compared by those values' ==, which wants its answer at once: they are calls in a call, so
-// their depth has a limit, as recursion has in Python.
-// Two maps are compared once, however often they meet: a context that binds two copies of another, which
-// binds two of a third, and so on, has few maps but many paths to them.
+// A context that is a value of a context is not compared by a call in a call, which would need a
+// stack as deep as contexts are nested. It waits in a list for its turn. Contexts inside other
+// values (a vector of them, say) are compared by the == of those values, which needs its answer at
+// once. These are calls in calls, so their depth has a limit, as recursion has in Python.
+// Two maps are compared once, however often they meet. A context that binds two copies of another,
+// which binds two of a third, and so on, has few maps but many paths to them.
 #include "current/thread_state.hpp"
 #include "storage/map.hpp"
 #include "variables/registry.hpp"
@@ -30,7 +30,8 @@ namespace detail {
 
 namespace {
 
-/// Finds every binding of a map, also of variables that are gone. These are a list in the map.
+/// Finds every binding of a map, also those of variables that are gone, which are a list in the
+/// map.
 class bindings_by_key {
 public:
     /// Throws: std::bad_alloc, if there are bindings in the list.
@@ -56,23 +57,23 @@ private:
     std::vector<const cell*> dead_;
 };
 
-/// Of two contexts, with all that it leads to. A thread has one at a time: == of a value may compare
-/// contexts in it, which then asks this one.
+/// A comparison of two contexts, with all that it leads to. A thread has one at a time: if == of a
+/// value compares contexts in the value, it asks this one.
 class comparison {
 public:
-    /// Throws: RuntimeError if there are too many on the stack; and as operator==.
+    /// Throws: RuntimeError if there are too many comparisons on the stack; and as operator==.
     bool holds(pinned_map a, pinned_map b) {
         if (a.get() == b.get())
             return true;
         const auto root = pair_of(std::move(a), std::move(b));
         switch (root->second.answer) {
         case verdict::equal:
-        case verdict::going_on: // what differs is found there
+        case verdict::going_on: // a difference is found there
             return true;
         case verdict::unequal:
             return false;
         case verdict::unknown:
-        case verdict::waiting: // its turn may come too late for the one that asks
+        case verdict::waiting: // its turn may come too late for the caller
             break;
         }
         level one_more(depth_);
@@ -89,7 +90,7 @@ private:
     enum class verdict {
         unknown,
         waiting,  ///< in the list of an evaluation
-        going_on, ///< what it leads to is
+        going_on, ///< is being compared
         equal,
         unequal,
     };
@@ -100,14 +101,15 @@ private:
     // The addresses of the maps.
     using pairs = std::map<std::pair<const map*, const map*>, pair>;
 
-    /// Of one pair, and of those that must be equal for it to be.
+    /// Evaluates one pair, and the pairs that must be equal for it to be equal.
     class evaluation {
     public:
         evaluation() = default;
         evaluation(const evaluation&) = delete;
         evaluation& operator=(const evaluation&) = delete;
         ~evaluation() {
-            // Not all are equal: then it is not known of those that some other of these waited for.
+            // If not all are equal, nothing is known about pairs that still wait, or that wait for
+            // others.
             for (const auto one : list_)
                 if (one->second.answer == verdict::waiting ||
                     one->second.answer == verdict::going_on)
@@ -123,7 +125,7 @@ private:
         bool all_hold(const Holds& holds) {
             for (std::size_t i = 0; i != list_.size(); ++i) {
                 pair& one = list_[i]->second;
-                // It may have been asked for meanwhile.
+                // Another evaluation may have answered it meanwhile.
                 if (one.answer == verdict::unequal)
                     return false;
                 if (one.answer == verdict::equal)
@@ -183,12 +185,12 @@ private:
             const_cast<void*>(static_cast<const void*>(&visit)));
     }
 
-    /// Says true of contexts, which will be compared later.
+    /// Returns true for contexts, which will be compared later.
     bool are_equal(const type_operations& operations, const word& a, const word& b,
                    evaluation& going_on) {
         const void* const value_a = value_in(a, operations);
         const void* const value_b = value_in(b, operations);
-        // Identical: one node, or for values that have no place of their own, the same bits.
+        // Identical are: one node; or, for values that have no place of their own, the same bits.
         if (operations.in_node ? value_a == value_b
                                : std::memcmp(value_a, value_b, operations.size()) == 0)
             return true;
@@ -212,7 +214,7 @@ private:
     int depth_ = 0;
 };
 
-/// While one lives, its thread's comparison is the one that is given.
+/// While such an object lives, the thread's comparison is the one that is given.
 class comparing_now {
 public:
     comparing_now(thread_state* state, comparison& comparison) noexcept : state_(state) {
@@ -227,7 +229,7 @@ public:
     }
 
 private:
-    thread_state* const state_; // nullptr without memory for one
+    thread_state* const state_; // nullptr if there is no memory
 };
 
 } // namespace

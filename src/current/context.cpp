@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: MIT
 //
-// Context: entering and leaving, reading from any thread, copying.
+// How a Context is entered and left, read from any thread, and copied.
 //
 // A Context has two words. `state_` says whether it is idle, entered, or reserved for a task; one
 // compare-and-swap on it decides which of two threads enters. `bindings_` holds its map with one
-// reference. Copying must add a reference to a map that another thread may be about to replace, so
-// the copier, and whoever replaces, hold a lock for a handful of instructions (see locks.hpp): so a
-// copy costs two locked instructions, and entering and leaving without a change one.
+// reference. A copier must add a reference to a map that another thread may be about to replace. So
+// the copier, and the thread that replaces, hold a lock for a handful of instructions (see
+// locks.hpp). A copy takes two locked instructions; entering and leaving without a change takes
+// one.
 //
-// While a context is entered, the map it had stays in `bindings_`, frozen ("published"), so that
-// other threads may copy it at any moment; the first set clones it, and leaving puts the clone in
-// its place. The thread that runs the context finds its live map through its chain of frames.
+// While a context is entered, the map that it had stays in `bindings_`, frozen ("published"), so
+// that other threads may copy it at any moment. The first set clones it, and leaving puts the clone
+// in its place. The thread that runs the context finds its live map through its chain of frames.
 //
-// A context that is destroyed while it is entered leaves its map to the frame that entered it, in
-// whose place of a context then stands `destroyed_context`: leaving that frame reports the misuse. A
-// thread does this for its own frames. A context that another thread has entered is only marked, by
-// `destroyed_map`, in case its memory is still there when that thread leaves it.
+// A context that is destroyed while it is entered leaves its map to the frame that entered it. The
+// frame then refers to `destroyed_context` instead, and leaving the frame reports the misuse. A
+// thread does this for its own frames. If another thread has entered the context, the context is
+// only marked, by `destroyed_map`, in case its memory is still there when that thread leaves it.
 #include "current/capture.hpp"
 #include "current/print.hpp"
 #include "current/thread_state.hpp"
@@ -40,14 +41,14 @@ namespace detail {
 
 namespace {
 
-/// What a destroyed context holds: no map that is current anywhere.
+/// The map of a destroyed context. It is current nowhere.
 constinit empty_map_storage destroyed_map{{0, 0, 1, 0, nullptr, map_writer::edition(0)},
                                           {no_key, {}}};
 
-/// The same, if it was destroyed while the process ends: whoever leaves it then may do so.
+/// The same, if it was destroyed while the process ends: then leaving it is allowed.
 constinit empty_map_storage ended_map{{0, 0, 1, 0, nullptr, map_writer::edition(0)}, {no_key, {}}};
 
-/// Returns: a context that is destroyed, for frames whose own one is.
+/// Returns: a context that is destroyed, for frames whose own context is.
 Context& destroyed_context() noexcept;
 
 } // namespace
@@ -71,7 +72,8 @@ struct snapshot_access::snapshot {
 
 /// The one place that touches a Context's two words.
 struct context_access {
-    /// For members during which nobody else may use the context, and with its lock.
+    /// For members during which nobody else may use the context, and for callers that hold its
+    /// lock.
     static map* bindings(const Context& context) noexcept {
         return context.bindings_.load(std::memory_order_relaxed);
     }
@@ -92,7 +94,7 @@ struct context_access {
     }
 
     static std::uint64_t state(const Context& context) noexcept {
-        // Acquire: who sees the context left sees what was done in it.
+        // Acquire: a thread that sees that the context was left sees all that was done in it.
         return context.state_.load(std::memory_order_acquire);
     }
     static void set_state(Context& context, std::uint64_t state) noexcept {
@@ -105,7 +107,7 @@ struct context_access {
         do {
             if ((before & in_use) != 0)
                 throw_entered(context, before);
-            // Acquire: pairs with the release of who left it last.
+            // Acquire: pairs with the release of the thread that left it last.
         } while (!context.state_.compare_exchange_weak(before, next, std::memory_order_acquire,
                                                        std::memory_order_relaxed));
         return before;
@@ -124,7 +126,7 @@ struct context_access {
         return nullptr;
     }
 
-    /// The map to read: without a lock on the thread that runs it.
+    /// Calls read(map). The thread that runs the context needs no lock.
     template <class Read>
     static auto read(const Context& context, const Read& read) {
         if (map* live = live_map(context))
@@ -167,13 +169,14 @@ struct context_access {
 
 namespace {
 
-/// Puts the map that a context had last on this thread into it, and gives it the state of a context
-/// that was left; then drops the map it had before, whose values' destructors may enter it again.
+/// Puts into a context the map that it had last on this thread, and gives it the state of a context
+/// that was left. Then drops the map that it had before. Destructors of values in that map may
+/// enter the context again.
 void leave(const frame& frame, map* last, std::uint64_t state) noexcept {
     auto& context = const_cast<Context&>(*frame.context);
     if (context_access::is_destroyed(context) ||
         context_access::state(context) != thread_number() + entered) {
-        // Static destructors run, on this thread or on another, in an order that does not matter then.
+        // Static destructors run, on this thread or on another. Their order does not matter then.
         if (context_access::has_ended(context) || process_ends())
             return;
         report_destroyed(frame);
@@ -200,8 +203,9 @@ Context& destroyed_context() noexcept {
     return context;
 }
 
-/// Puts the destroyed context in the place of the one that the frame has entered. That one's address is
-/// kept in the place of a map, with a mark, since a map may come to lie there.
+/// Puts the destroyed context in the place of the one that the frame has entered. The address of
+/// the latter is kept in the place of a map, with a mark, since a map may come to lie at that
+/// address.
 void orphan(frame& frame) noexcept {
     frame.published = reinterpret_cast<map*>(reinterpret_cast<std::uintptr_t>(frame.context) + 1);
     frame.context = &destroyed_context();
@@ -217,7 +221,8 @@ void orphan(frame& frame) noexcept {
                   where});
 }
 
-/// Takes a frame out of this thread's chain, if it is in it but not the top: the one above goes on without
+/// Takes a frame out of this thread's chain, if it is in the chain but not its top: the frame above
+/// goes on without it.
 /// it.
 void unlink(const frame& frame) noexcept {
     for (auto* above = top_frame(); above != nullptr; above = above->previous)
@@ -274,7 +279,8 @@ void destroy_in_use(Context& context) noexcept {
         }
         live = frame->previous_map;
     }
-    // Another thread has entered it, or one of a process that forked this one: it has the map.
+    // Another thread has entered it, of this process or of one that forked this one. It has the
+    // map.
 }
 
 identity_type begin_contended(Context& context) {
@@ -295,12 +301,13 @@ const snapshot_access::snapshot* snapshot_access::take(const Context& context) {
 }
 
 void snapshot_access::share(const snapshot& snapshot) noexcept {
-    // Relaxed: whoever adds one holds one.
+    // Relaxed: a thread that adds a reference holds one.
     snapshot.references.fetch_add(1, std::memory_order_relaxed);
 }
 
 void snapshot_access::drop(const snapshot& snapshot) noexcept {
-    // Release: the last one's destruction comes after what all others read; acquire: it sees that.
+    // Release: all that other threads read comes before the destruction. Acquire: the last one sees
+    // that.
     if (snapshot.references.fetch_sub(1, std::memory_order_acq_rel) == 1)
         delete &snapshot;
 }
@@ -465,7 +472,8 @@ detail::map* flow::reads_instead_of(detail::map* other) const noexcept {
 }
 
 void suspension::suspend_reserved(flow& flow, detail::map* last) noexcept {
-    // Values that end now may set, in this scope's frame: what they set is nobody's.
+    // Destructors of values that end now may set, in this scope's frame. Nobody gets these
+    // bindings.
     detail::set_current_map(frame_.published = frame_.previous_map);
     flow.suspend_reserved(last);
     detail::map* const set = detail::current_map();

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// set and reset where the inline paths of detail/variable.hpp do not apply (see set_and_reset.hpp).
+// set and reset, for the cases that the inline paths of detail/variable.hpp do not cover (see
+// set_and_reset.hpp).
 //
-// A map's writer. The inline paths replace the value of a variable that is bound in the table, and
-// ask one question: has the current map a writer (set), and is it what the token remembers (reset)?
-// It is the identity of the frame whose map this is, from the first set in it on, until
-// something may look at the map besides the thread that runs it: sharing it, and leaving it to a
-// Context, freeze it. So it stands for all that is asked below: the map is unshared, is published by
-// no Context, and belongs to the frame that the token was made in. A flow's map keeps it while the
-// flow is suspended, since nobody else can reach it.
+// The writer of a map. The inline paths replace the value of a variable that is bound in the table,
+// and ask one question: has the current map a writer (set), and is it the one that the token
+// remembers (reset)? The writer is the identity of the frame whose map this is. The map gets it at
+// the first set, and loses it when something besides the thread that runs the map may look at it:
+// sharing the map freezes it, and so does leaving it to a Context. So the writer stands for all
+// that is asked below: the map is unshared, no Context publishes it, and it belongs to the frame in
+// which the token was made. The map of a flow keeps its writer while the flow is suspended, since
+// nobody else can reach it.
 //
 // A signal handler may call try_get at any instruction: so the slot changes after what it will point
 // to is complete and before what it pointed to is given back. The fences are for the compiler.
@@ -25,24 +27,25 @@ namespace contextvars::inline v0::detail {
 
 namespace {
 
-/// Makes the current map one that the top frame may change in place from now on.
-/// Precondition: it is unshared. Returns: false where it is another's all the same.
+/// Lets the top frame change the current map in place from now on.
+/// Precondition: the map is unshared. Returns: false if the map is another's all the same.
 bool begin_writing(map& current, frame& top) noexcept {
     CONTEXTVARS_ASSERT(unshared(current));
-    // A map that its Context shows to other threads is not ours even if nobody else counts it.
+    // A map that its Context shows to other threads is not this frame's, even if nobody else counts
+    // it.
     if (&current == top.published)
         return false;
     current.writer = map_writer::frame(identity_of(top));
     return true;
 }
 
-/// The current map, which from now on may be changed in place. Throws: std::bad_alloc.
+/// Returns: the current map, which may be changed in place from now on. Throws: std::bad_alloc.
 map* own_current_map(frame& frame) {
     map* current = current_map();
     if (unshared(*current) && begin_writing(*current, frame))
         return current;
-    // A published map stays with its Context; any other is ours to give. Dropping it destroys no
-    // value, since the clone has them all.
+    // A published map stays with its Context. Any other may be given away. Dropping it destroys no
+    // value, since the clone has all of them.
     const auto writer = map_writer::frame(identity_of(frame));
     map* made = clone(current, current != frame.published);
     made->writer = writer;
@@ -51,7 +54,7 @@ map* own_current_map(frame& frame) {
     return made;
 }
 
-/// The thread's, for bind_in and unbind_in.
+/// The current context of the thread, for bind_in and unbind_in.
 template <frame& top()>
 struct thread_current {
     static map* bindings() noexcept { return current_map(); }
@@ -77,10 +80,10 @@ struct thread_current {
     static constexpr auto remove = detail::remove;
 };
 
-/// Where there is one, as is() has found.
+/// Precondition: there is one, as is() has found.
 frame& entered_frame() noexcept { return *top_frame(); }
 
-// Apart, so that the cases before them save no registers.
+// In functions of their own, so that the cases before them save no registers.
 [[gnu::noinline]] void bind_with_care(const variable& variable, word value, undo& undo) {
     bind_in(thread_current<current_frame>{}, variable.bound_key(), value, undo);
 }
@@ -93,7 +96,7 @@ frame& entered_frame() noexcept { return *top_frame(); }
     return result;
 }
 
-// Each with the whole lookup in it, and nothing else that would take registers.
+// Each has the whole lookup in it, and nothing else that would take registers.
 [[gnu::noinline, gnu::flatten]] void bind_in_trie(map& map, key_type key, const variable& variable,
                                                   word value, undo& undo) {
     cell* const place = own_far_place(map, key);
@@ -115,7 +118,7 @@ frame& entered_frame() noexcept { return *top_frame(); }
     return reset_result::ok;
 }
 
-/// Small values, in a map that is ours.
+/// Binds a small value in a map that this frame may change.
 [[gnu::always_inline]] inline void bind_in_own(map& map, key_type key, const variable& variable,
                                                word value, undo& undo) {
     const std::size_t place = map.offset_of(key);
@@ -136,8 +139,8 @@ frame& entered_frame() noexcept { return *top_frame(); }
     undo.context = map.writer.identity();
 }
 
-/// The same, in a map that nobody has set in since it was captured or shown to others.
-/// Precondition: it is unshared.
+/// The same, in a map in which nobody has set since it was captured or shown to others.
+/// Precondition: the map is unshared.
 [[gnu::noinline]] void bind_first(const variable& variable, word value, undo& undo) {
     map& map = *current_map();
     frame* const top = top_frame();
@@ -177,8 +180,8 @@ reset_result unbind_anyhow(key_type key, undo& undo) noexcept {
 
 void release_old_value(const undo& undo) noexcept {
     void* const value = node_of(undo.old_value);
-    // Mostly the current map has the value back, and nobody else has it or the map: then no locked
-    // instruction is needed.
+    // Mostly the current map has the value back, and nobody else has the value or the map: then no
+    // locked instruction is needed.
     if (const map& map = *current_map(); map.writer.is_frame(undo.context)) {
         const std::size_t place = map.offset_of(undo.key);
         if (map.key_at(place) == undo.key && node_of(map.value_at(place)) == value &&

@@ -10,9 +10,10 @@ namespace contextvars::inline v0::detail {
 
 struct map;
 
-/// Draws a map: its state (see docs/storage.md), each place of its table, its trie, its dead bindings. For
-/// tests and debuggers; the library never calls it. Precondition: nobody changes the map meanwhile.
-/// Throws: std::bad_alloc, and what printing a value does.
+/// Draws a map: its state (see docs/storage.md), each place of its table, its trie, its dead
+/// bindings. For tests and debuggers; the library never calls it.
+/// Precondition: nobody changes the map meanwhile.
+/// Throws: std::bad_alloc, and any exception of printing a value.
 CONTEXTVARS_EXPORT std::string dump(const map& map);
 
 } // namespace contextvars::inline v0::detail

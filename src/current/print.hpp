@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// How values and variables look in messages and on streams.
+// The printing of values and variables, in messages and on streams.
 #ifndef CONTEXTVARS_SRC_CURRENT_PRINT_HPP
 #define CONTEXTVARS_SRC_CURRENT_PRINT_HPP
 
@@ -13,15 +13,16 @@ namespace contextvars::inline v0::detail {
 
 struct thread_state;
 
-/// The value where it can be printed, else its type in angle brackets, as always where it is secret.
+/// Prints the value if it can be printed and is not secret; else its type in angle brackets.
 void print_value(std::ostream& out, const type_operations& operations, const void* value,
                  bool secret);
-/// As print_value, but text is between quotes, so that what stands beside it is not taken for it.
+/// As print_value, but text is between quotes, so that it is not confused with the text beside it.
 void print_in_list(std::ostream& out, const type_operations& operations, const void* value,
                    bool secret);
 
-/// While one lives, this thread prints a value of a context: contexts in it print without their own
-/// bindings, so that the stack does not grow as deep as contexts are nested.
+/// While such an object lives, this thread prints a value of a context. Contexts in that value
+/// print without their own bindings, so that the stack does not grow as deep as contexts are
+/// nested.
 class printing_value {
 public:
     printing_value() noexcept;
@@ -32,13 +33,13 @@ public:
     static bool is_going_on() noexcept;
 
 private:
-    thread_state* const state_; // nullptr without memory for one, or inside another
+    thread_state* const state_; // nullptr if there is no memory, or inside another
 };
 
-/// `<ContextVar name='v' at 0x…>` for a key, whose variable may be gone.
+/// Prints `<ContextVar name='v' at 0x…>` for a key, whose variable may be gone.
 void print_variable(std::ostream& out, key_type key);
 
-/// A token, its variable without its default.
+/// Prints a token, and its variable without the default.
 void print_token(std::ostream& out, const undo& undo, const void* token);
 
 } // namespace contextvars::inline v0::detail

@@ -24,8 +24,9 @@ bool is_entered_below(identity_type context) noexcept {
 } // namespace
 
 void report_unrestored(const undo& undo, reset_result result) noexcept {
-    // Elsewhere its frame was destroyed while it was suspended, by the end of an executor, say. That
-    // is no misuse, and its context ends as well, or goes on without anybody who could notice.
+    // In all other cases, the coroutine of the guard was destroyed while it was suspended, by the
+    // end of an executor, say. That is no misuse: its context ends as well, or goes on without
+    // anybody who could notice.
     if (result == reset_result::wrong_context &&
         (!is_entered_below(undo.context) || process_ends()))
         return;

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT
 //
-// What set and reset do, for whoever has current contexts of his own: the core, whose contexts are
-// frames (context_var.cpp), and the extension module, whose contexts are objects of Python. Each
-// validates, makes ready what can fail, then commits; it is the caller who releases what was
-// replaced, after that.
+// The rules of set and reset, as templates over the current context. The contexts of the core are
+// frames (context_var.cpp); those of the extension module are objects of Python. Each function
+// validates, then makes ready all that can fail, then commits. After that, the caller releases the
+// value that was replaced.
 //
 // Current has these members.
 //   bindings()             the current map
-//   is_own(map)            it can be changed at once; then it has the context of tokens made now
+//   is_own(map)            the map can be changed at once; then it has the context of new tokens
 //   is_own_of(map, context)  as is_own(), and `context` is current
 //   is(context)            `context` is current
-//   context_of(map)        what is current; after is_own() or own_place_for()
-//   own_place_for(key)     where `key` is, or will be, bound, in bindings(), which may have become
-//                          other ones, and which can be changed. Throws: std::bad_alloc
+//   context_of(map)        the current context; after is_own() or own_place_for()
+//   own_place_for(key)     the cell in which `key` is, or will be, bound in bindings(). These may
+//                          be other ones now, and can be changed. Throws: std::bad_alloc
 //   place_at_once(map, key), put(map, place, key, value), remove(map, place)
 //                          as in map_operations.hpp
-//   is_gone(key)           the variable that had it does not exist any more
-//   share_old_value(undo)  the token goes on showing it
+//   is_gone(key)           the variable that had the key does not exist any more
+//   share_old_value(undo)  the token goes on showing the old value
 #ifndef CONTEXTVARS_SRC_CURRENT_SET_AND_RESET_HPP
 #define CONTEXTVARS_SRC_CURRENT_SET_AND_RESET_HPP
 

@@ -6,10 +6,11 @@
 // allocated when the thread first needs it. All three are constant-initialised and trivial, so that
 // no access runs a constructor, and every thread-exit destructor of the program still finds them.
 //
-// The rest ends in a pthread key's destructor, since those run after all of C++'s thread-exit
-// destructors. The base context's values are destroyed there; a value's destructor may set again,
-// which starts a new base context, and POSIX calls the key's destructor again. On the main thread,
-// which returns from main, keys are not destroyed: its base context lives until the process ends.
+// The rest ends in the destructor of a pthread key, since that runs after all of C++'s thread-exit
+// destructors. The values of the base context are destroyed there. If the destructor of a value
+// sets again, that starts a new base context, and POSIX calls the key's destructor again. On the
+// main thread, which returns from main, keys are not destroyed: its base context lives until the
+// process ends.
 #include "current/thread_state.hpp"
 
 #include "current/capture.hpp"
@@ -50,7 +51,7 @@ constexpr identity_type identities_in_a_block = 1 << 16;
 constinit std::atomic<identity_type> next_block{identity_step};
 
 identity_type next_block_of_identities() noexcept {
-    // Relaxed: only distinctness is asked.
+    // Relaxed: the blocks need only be distinct.
     return next_block.fetch_add(identities_in_a_block * identity_step, std::memory_order_relaxed);
 }
 
@@ -85,8 +86,8 @@ thread_state& this_thread() {
 }
 
 void end_of_thread(void* state) noexcept {
-    // A thread may end inside contexts that it never left: the maps they had here and show to nobody
-    // end with it, and what it had below them is its own.
+    // A thread may end inside contexts that it never left. Their maps here end with the thread,
+    // except those that a Context shows to others. The map below them is the thread's own.
     const frame* const base = &static_cast<thread_state*>(state)->base;
     frame* const top = top_frame();
     map* live = current_map();
@@ -97,12 +98,12 @@ void end_of_thread(void* state) noexcept {
     set_current_map(live);
     for (frame* frame = top; frame != nullptr && frame != base; frame = frame->previous)
         pinned_map::adopt(frame->previous_map);
-    // Values' destructors may set again, and so bring a new base map; after a few rounds the rest
-    // is left to the next call, for which this state stays.
+    // Destructors of values may set again, and so bring a new base map. After a few rounds, the
+    // rest is left to the next call, for which this state stays.
     for (int round = 0; current_map() != empty_map(); ++round) {
         if (round == 4) {
-            // It has held this key's value before, so it needs no memory and does not fail. If it did,
-            // the rounds would go on here.
+            // The thread has held a value of this key before, so the call needs no memory and does
+            // not fail. If it did, the rounds would go on here.
             if (pthread_setspecific(end_key, state) == 0)
                 return;
         }

@@ -19,9 +19,9 @@ struct thread_state : thread_storage {
     frame base{};
     identity_type next_identity = 0;
     identity_type end_of_identities = 0;
-    map* clean = empty_map(); ///< a clone that nothing was set in (see capture.cpp)
+    map* clean = empty_map(); ///< a clone in which nothing was set (see capture.cpp)
     map_writer last_shared =
-        map_writer::nobody();  ///< edition of what was captured last, and shared
+        map_writer::nobody();  ///< edition of the map that was captured last, and shared
     bool prints_value = false; ///< see print.hpp
     void* comparing = nullptr; ///< the comparison of contexts that is going on (see compare.cpp)
 };
@@ -31,17 +31,17 @@ inline thread_state* this_thread_state() noexcept {
     return static_cast<thread_state*>(this_thread_storage);
 }
 
-/// Makes it; nullptr where that fails.
+/// Makes it; returns nullptr if that fails.
 thread_state* try_this_thread() noexcept;
 
-/// As top_frame(), but the base context's frame where there is no other. Throws: std::bad_alloc,
-/// the first time on a thread.
+/// As top_frame(), but returns the base context's frame if there is no other. Throws:
+/// std::bad_alloc, the first time on a thread.
 frame& current_frame();
 
-/// The Context object that a frame has entered, also if it is destroyed; or nullptr.
+/// Returns: the Context object that a frame has entered, also if it is destroyed; or nullptr.
 const Context* context_of(const frame& frame) noexcept;
 
-/// One that no frame and no map has had. Precondition: the thread has its state.
+/// Returns: an identity that no frame and no map has had. Precondition: the thread has its state.
 identity_type new_identity() noexcept;
 /// Gives `frame` its identity if it has none.
 identity_type identity_of(frame& frame) noexcept;
