@@ -50,8 +50,8 @@ anything**; nothing here is promised, and no test depends on it. The code is in
 
 LEGEND = """
 Each figure is the time of one operation in ns, called from Python code, the interpreter's share included: the
-minimum of {rounds} rounds, and in brackets their median, both as the mean of {sets} sets of variables, since where the
-built-in module puts a variable in its map is by chance. Rounds of the two modules and of all operations take turns in
+minimum of {rounds} rounds, and in brackets their median, both as the mean of {sets} sets of variables: chance decides
+where the built-in module puts a variable in its map. Rounds of the two modules and of all operations take turns in
 one process, with the collector off. *Ratio* is `cppcontextvars` by the built-in module, minimum by minimum and median
 by median: below 1, `cppcontextvars` is faster. **Bold: it is slower**, by more than 5 %.
 
