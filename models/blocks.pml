@@ -1,6 +1,7 @@
 /* The exchange of free blocks between threads.
  *
- * Modelled: block_exchange::give and take, as block_cache::make_room, refill and clear use them.
+ * Modelled: block_exchange::give and take, as block_cache::make_room, refill and clear use them
+ * (src/storage/blocks.hpp).
  *
  * Threads that free write the links of a chain and give it; threads that allocate take one and follow
  * its links; then a chain is given once more. There are fewer places than chains.

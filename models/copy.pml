@@ -1,7 +1,8 @@
 /* Copying a Context while another thread enters, changes and leaves it.
  *
- * Modelled: context_lock, its spin_lock; context_access::share_bindings, share, pinned_map; leave,
- * freeze; own_current_map, begin_writing, unshared, clone; release_bindings, drop_one, end.
+ * Modelled: context_lock, its spin_lock (src/process/locks); context_access::share_bindings, leave (src/current/context.cpp);
+ * own_current_map, begin_writing (src/current/context_var.cpp); share, clone, unshared, end (src/storage/map);
+ * freeze, map_writer (detail/map.hpp); release_bindings, drop_shared, drop_one; pinned_map.
  * That one thread at a time is inside is the property of enter.pml, and assumed here.
  *
  * Property: nobody counts, reads or drops a map that was freed; nobody reads a map while it is

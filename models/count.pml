@@ -1,7 +1,8 @@
 /* References to maps and to values in nodes: "the last one needs no lock".
  *
- * Modelled: share, add_one, drop_one, unshared, clone, share_node, release_node, share_own_node,
- * release_one_of_two, release_old_value; as bind, unbind and ~Token use them.
+ * Modelled: add_one, drop_one, release_one_of_two (src/storage/counts.hpp); share, unshared, clone, drop_shared
+ * (src/storage/map); share_node, release_node (src/storage/node.cpp), share_own_node (detail/value.hpp);
+ * release_bindings, release_old_value; as bind, unbind and ~Token use them.
  *
  * Two threads call one bound callable, whose map both count, and which is destroyed meanwhile. Each
  * sets the one variable (in place or in a clone), and drops the token; one of them resets the variable

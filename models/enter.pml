@@ -1,7 +1,7 @@
 /* Entering and leaving a Context: its word `state_`.
  *
  * Modelled: Entered::begin, Entered::~Entered, begin_contended, context_access::leave_idle, leave;
- * flow::flow(Context&), flow::resume_reserved, flow::suspend_reserved, flow::end.
+ * flow::flow(Context&), flow::resume_reserved, flow::suspend_reserved, flow::end (context.hpp, src/current/context.cpp).
  *
  * Property: one thread at a time is inside, and none while the context is reserved for a task; who
  * comes in sees the bindings that the last one left; the context keeps its identity; an entry is

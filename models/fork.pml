@@ -1,6 +1,7 @@
 /* fork() while other threads hold locks, and handlers of fork() that use the library.
  *
- * Modelled: before_fork, after_fork, has_all_locks, holding; context_lock::take_all and give_all.
+ * Modelled: before_fork, after_fork, has_all_locks, holding; context_lock::take_all and give_all
+ * (src/process/locks).
  *
  * Two threads fork, while a third uses what the locks guard. Handlers of the program run before and
  * after the library's, that is, with all locks and without, and use it too.

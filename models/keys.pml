@@ -1,6 +1,6 @@
 /* From a key to its variable, while variables are bound and destroyed.
  *
- * Modelled: registry::assign_key, registry::retire, read_entry, variable_of.
+ * Modelled: registry::assign_key, registry::retire, read_entry, variable_of (src/variables/registry.cpp).
  *
  * One id is given to one variable, and, when that is gone, to a second one. Readers have a key,
  * but perhaps nothing that came before it.
