@@ -35,6 +35,7 @@ bool begin_writing(map& current, frame& top) noexcept {
     // it.
     if (&current == top.published)
         return false;
+    CONTEXTVARS_ASSERT(unshared(current));
     current.writer = map_writer::frame(identity_of(top));
     return true;
 }
