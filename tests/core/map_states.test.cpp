@@ -409,6 +409,24 @@ TEST_F(ManyVariablesTest, may_have_ids_that_lie_far_apart) {
     }
 }
 
+TEST_F(ManyVariablesTest, have_one_binding_each_when_their_place_in_the_table_becomes_free) {
+    constexpr std::size_t half = 100;
+    std::vector<std::unique_ptr<cv::ContextVar<int>>> variables;
+    std::vector<cv::Token<int>> tokens;
+    for (std::size_t i = 0; i < 2 * half; ++i) {
+        variables.push_back(std::make_unique<cv::ContextVar<int>>("one of two hundred"));
+        tokens.push_back(variables.back()->set(1));
+    }
+    for (std::size_t i = 0; i < half; ++i) { // which have all of the table
+        variables[i]->reset(tokens[i]);
+    }
+    for (std::size_t i = half; i < 2 * half; ++i) { // some of which are in the trie
+        const auto token = variables[i]->set(2);
+        EXPECT_NE(token.old_value(), nullptr);
+    }
+    EXPECT_EQ(cv::copy_context().size(), half);
+}
+
 TEST_F(ManyVariablesTest, that_are_large_are_found_in_copies_of_copies) {
     constexpr int count = 70'000;
     const auto variables = bound_variables<Wide>(count);

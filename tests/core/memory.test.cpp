@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <new>
 #include <semaphore>
@@ -177,6 +178,37 @@ TEST_F(MemoryTest, is_given_back_where_there_is_not_enough_of_it) {
             return;
         }
     });
+}
+
+// Those bound first have small ids, so that the trie must rise for the last one.
+TEST_F(MemoryTest, is_given_back_where_a_trie_cannot_rise) {
+    std::vector<std::unique_ptr<cv::ContextVar<int>>> variables;
+    for (int i = 0; i < 2000; ++i) {
+        variables.push_back(std::make_unique<cv::ContextVar<int>>("one of many"));
+        variables.back()->set(i);
+    }
+    for (int order = 0; order < 2; ++order) { // ids were given upwards or downwards
+        cv::Context first;
+        first.run([&] {
+            for (std::size_t i = 0; i < 100; ++i) {
+                variables[i]->set(1);
+            }
+        });
+        for (int n = 1; n < 10; ++n) {
+            const long before = contextvars_tests::allocations::live;
+            std::thread([&] { // which has kept no blocks
+                cv::Context copy = first;
+                const FailingAllocation failing(n);
+                try {
+                    copy.run([&] { variables.back()->set(1); });
+                } catch (const std::bad_alloc&) {
+                }
+            })
+                .join();
+            EXPECT_EQ(contextvars_tests::allocations::live, before) << n;
+        }
+        std::ranges::reverse(variables);
+    }
 }
 
 TEST_F(MemoryTest, of_a_context_with_eight_small_bindings_is_one_block_of_160_bytes) {
