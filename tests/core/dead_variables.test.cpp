@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <latch>
 #include <memory>
 #include <new>
@@ -166,6 +167,35 @@ TEST_F(DeadVariablesTest, keep_their_binding_in_a_large_context_too) {
         EXPECT_EQ(cv::copy_context().size(), 2 * count);
     });
     EXPECT_TRUE(leaks.holds());
+}
+
+TEST_F(DeadVariablesTest, keep_their_binding_when_the_trie_rises) {
+    constexpr std::size_t count = 200, far = 1 << 11;
+    std::vector<std::unique_ptr<cv::ContextVar<int>>> variables;
+    for (std::size_t i = 0; i < far; ++i) {
+        variables.push_back(std::make_unique<cv::ContextVar<int>>("v"));
+        variables.back()->set(1); // which gives it its id
+    }
+    for (int order = 0; order < 2; ++order) { // ids were given upwards or downwards
+        cv::Context context;
+        context.run([&] {
+            for (int round = 0; round < 2; ++round) {
+                for (std::size_t i = 0; i < count; ++i) {
+                    variables[i] = nullptr;
+                    variables[i] = std::make_unique<cv::ContextVar<int>>("v"); // with the same id
+                    variables[i]->set(round);
+                }
+            }
+            variables.back()->set(2);
+        });
+        std::size_t found = 0;
+        for (auto&& [variable, value] : context) {
+            static_cast<void>(variable);
+            ++found;
+        }
+        EXPECT_EQ(found, 2 * count + 1);
+        std::ranges::reverse(variables);
+    }
 }
 
 TEST_F(DeadVariablesTest, do_not_accept_the_tokens_of_what_was_there_before) {

@@ -166,6 +166,19 @@ TEST(Suspension, still_sees_its_bindings_when_another_thread_has_changed_and_end
 
 namespace {
 
+TEST(Suspension, reads_the_flow_s_bindings_if_other_ones_that_are_shared_too_lie_below) {
+    cv::ContextVar<std::string> v("v");
+    in_empty_context([&] {
+        v.set("the flow's");
+        cv::ext::flow flow;
+        v.set("below");
+        const cv::Context shares = cv::copy_context();
+        flow.resume();
+        const cv::ext::suspension scope(flow);
+        EXPECT_EQ(v.get(), "the flow's");
+    });
+}
+
 /// What a suspension of `flow`, which runs, captures for what it starts.
 cv::ext::snapshot captured_in_suspension(cv::ext::flow& flow) {
     const cv::ext::suspension scope(flow);
