@@ -906,21 +906,23 @@ private:
 TEST_F(CoroutineTest, that_ends_by_a_transfer_to_a_third_leaves_that_one_its_own_context) {
     set_marks(1);
     bool seen = false;
-    const auto third = [&]() -> coroutine<> {
+    const auto sees = [&]() -> coroutine<> {
         EXPECT_TRUE(has_marks(1));
         seen = true;
         co_return;
-    }();
+    };
+    const auto third = sees();
     const auto sets = []() -> hands_over {
         set_marks(2);
         co_return;
     };
     auto callee = sets();
     callee.handle.promise().successor = third.handle;
-    const auto caller = [&]() -> coroutine<> {
+    const auto awaits = [&]() -> coroutine<> {
         co_await callee;
         EXPECT_TRUE(has_marks(2));
-    }();
+    };
+    const auto caller = awaits();
     caller.handle.resume();
     EXPECT_TRUE(seen);
     EXPECT_TRUE(has_marks(1));

@@ -75,7 +75,7 @@ struct frame_access;
 
 struct spawn_access;
 
-template <class E>
+template <class Entry, class E>
 class spawned_promise;
 
 } // namespace asio_detail
@@ -136,7 +136,7 @@ private:
     friend promise_type;
     template <class, class>
     friend class asio_detail::awaitable_promise;
-    template <class>
+    template <class, class>
     friend class asio_detail::spawned_promise;
     friend struct asio_detail::spawn_access;
 };
@@ -456,10 +456,9 @@ private:
 
 /// The promise of the coroutine in which Asio's co_spawn calls a function that returns an awaitable of this
 /// library, on whatever executor: in a flow that begins where co_spawn was called, and is the task's.
-template <class E>
-class spawned_promise
-    : public net::detail::awaitable_frame<net::detail::awaitable_thread_entry_point, E> {
-    using base = net::detail::awaitable_frame<net::detail::awaitable_thread_entry_point, E>;
+template <class Entry, class E>
+class spawned_promise : public net::detail::awaitable_frame<Entry, E> {
+    using base = net::detail::awaitable_frame<Entry, E>;
 
 public:
     auto get_return_object() {
@@ -565,19 +564,19 @@ struct awaitable_signature<contextvars::awaitable<T, E>> : awaitable_signature<a
 CONTEXTVARS_ASIO_END
 
 // The coroutine of Asio's co_spawn, for functions of the program's that return this library's awaitable.
-template <class T, class E, class F, class Handler>
+// Entry is void in old releases of Asio, and a type of Asio's own in others.
+template <class Entry, class T, class E, class F, class Handler>
     requires contextvars::asio_detail::returns_awaitable<F, T, E>
-struct std::coroutine_traits<
-    CONTEXTVARS_ASIO::awaitable<CONTEXTVARS_ASIO::detail::awaitable_thread_entry_point, E>,
-    CONTEXTVARS_ASIO::awaitable<T, E>*, E, F, Handler> {
-    using promise_type = contextvars::asio_detail::spawned_promise<E>;
+struct std::coroutine_traits<CONTEXTVARS_ASIO::awaitable<Entry, E>,
+                             CONTEXTVARS_ASIO::awaitable<T, E>*, E, F, Handler> {
+    using promise_type = contextvars::asio_detail::spawned_promise<Entry, E>;
 };
-template <class T, class E, class F, class Handler, template <class, class, class> class State>
+template <class Entry, class T, class E, class F, class Handler,
+          template <class, class, class> class State>
     requires contextvars::asio_detail::returns_awaitable<F, T, E>
-struct std::coroutine_traits<
-    CONTEXTVARS_ASIO::awaitable<CONTEXTVARS_ASIO::detail::awaitable_thread_entry_point, E>,
-    CONTEXTVARS_ASIO::awaitable<T, E>*, State<Handler, E, F>> {
-    using promise_type = contextvars::asio_detail::spawned_promise<E>;
+struct std::coroutine_traits<CONTEXTVARS_ASIO::awaitable<Entry, E>,
+                             CONTEXTVARS_ASIO::awaitable<T, E>*, State<Handler, E, F>> {
+    using promise_type = contextvars::asio_detail::spawned_promise<Entry, E>;
 };
 
 #endif
