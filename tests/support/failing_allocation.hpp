@@ -140,10 +140,19 @@ take_aligned_memory(std::size_t bytes, std::size_t alignment) noexcept {
 CONTEXTVARS_TESTS_REPLACED CONTEXTVARS_EXPORT void give_memory(void* memory) noexcept {
     contextvars_tests::detail::deallocate(memory);
 }
-// Without after_each: it is called under a lock.
+// Without after_each: it is called under a lock. A list of all keeps it reachable, since nobody gives it
+// back, not even if what it was taken for fails.
 CONTEXTVARS_TESTS_REPLACED CONTEXTVARS_EXPORT void*
 take_permanent_memory(std::size_t bytes) noexcept {
-    return contextvars_tests::detail::allocate(bytes);
+    struct alignas(std::max_align_t) link {
+        link* before;
+    };
+    static link* last = nullptr;
+    void* const memory = contextvars_tests::detail::allocate(sizeof(link) + bytes);
+    if (memory == nullptr)
+        return nullptr;
+    last = ::new (memory) link{last};
+    return last + 1;
 }
 } // namespace contextvars::inline v0::detail
 

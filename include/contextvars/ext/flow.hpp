@@ -211,7 +211,11 @@ struct snapshot_map {
     static void make_current(ext::snapshot captured) noexcept {
         const frame* const top = top_frame();
         map* const before = current_map();
-        set_current_map(take(std::move(captured)));
+        map* const made = take(std::move(captured));
+        set_current_map(made);
+        // A published map is not the frame's: its reference is another's, and it has none of its own.
+        if (top != nullptr && made == top->published)
+            adopt(made);
         if (top == nullptr || before != top->published)
             adopt(before);
     }
