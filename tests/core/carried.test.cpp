@@ -56,7 +56,9 @@ public:
     using handle_type = std::coroutine_handle<promise_type>;
 
     struct promise_type final {
-        std::coroutine_handle<> caller = std::noop_coroutine();
+        // nullptr, then the coroutine that awaits, then `finished`. The one that comes second, of that
+        // coroutine and the end, resumes it: an eager one may end on another thread at any time.
+        std::atomic<void*> state = nullptr;
         std::exception_ptr thrown;
 
         task get_return_object() { return task(handle_type::from_promise(*this)); }
@@ -65,7 +67,9 @@ public:
             struct awaiter {
                 bool await_ready() const noexcept { return false; }
                 std::coroutine_handle<> await_suspend(handle_type self) const noexcept {
-                    return self.promise().caller;
+                    void* const caller = self.promise().state.exchange(&finished);
+                    return caller != nullptr ? std::coroutine_handle<>::from_address(caller)
+                                             : std::noop_coroutine();
                 }
                 void await_resume() const noexcept {}
             };
@@ -79,9 +83,11 @@ public:
     task& operator=(task&&) = delete;
     ~task() { destroy(); }
 
-    bool await_ready() const noexcept { return handle_.done(); }
+    bool await_ready() const noexcept { return done(); }
     std::coroutine_handle<> await_suspend(std::coroutine_handle<> caller) const noexcept {
-        handle_.promise().caller = caller;
+        void* none = nullptr;
+        if (!handle_.promise().state.compare_exchange_strong(none, caller.address()))
+            return caller;
         return std::is_same_v<How, lazy> ? std::coroutine_handle<>(handle_) : std::noop_coroutine();
     }
     void await_resume() const {
@@ -93,7 +99,7 @@ public:
         if (std::is_same_v<How, lazy>)
             handle_.resume();
     }
-    bool done() const { return handle_.done(); }
+    bool done() const noexcept { return handle_.promise().state == &finished; }
     void destroy() {
         if (handle_)
             std::exchange(handle_, {}).destroy();
@@ -101,6 +107,9 @@ public:
 
 private:
     explicit task(handle_type handle) : handle_(handle) {}
+
+    static inline char finished = 0;
+
     handle_type handle_;
 };
 
