@@ -15,6 +15,7 @@
 
 #include "current/capture.hpp"
 #include "process/locks.hpp"
+#include "process/report.hpp"
 #include "storage/map.hpp"
 
 #include <contextvars/detail/current.hpp>
@@ -45,6 +46,12 @@ frame* load_top_frame() noexcept { return top_frame_slot; }
 void store_top_frame(frame* frame) noexcept { top_frame_slot = frame; }
 
 namespace {
+
+// Here, since every program that uses the library has this file of it: the slot is in it.
+[[gnu::constructor]] void when_loaded() {
+    take_locks_at_fork();
+    report_other_copies();
+}
 
 // Identities are handed to threads in blocks, so that no path of set() shares a counter.
 constexpr identity_type identities_in_a_block = 1 << 16;

@@ -22,7 +22,6 @@
 #include "process/locks.hpp"
 #include "process/memory.hpp"
 #include "process/modules.hpp"
-#include "process/report.hpp"
 
 #include <array>
 #include <atomic>
@@ -126,12 +125,6 @@ constinit std::uint32_t descriptor_count = 0;
 constinit std::uint32_t first_free_id = none;
 constinit descriptor_indices* indices = nullptr;
 constinit name_set* names = nullptr;
-
-// This is here since every program that uses the library has this file of it.
-[[gnu::constructor]] void when_loaded() {
-    take_locks_at_fork();
-    report_other_copies();
-}
 
 std::uint32_t descriptor_of(key_type key) noexcept {
     return static_cast<std::uint32_t>(key >> 24) & 0xFFFFF;
