@@ -165,7 +165,7 @@ private:
 
     pairs::iterator pair_of(pinned_map a, pinned_map b) {
         const std::pair addresses(a.get(), b.get());
-        return pairs_.try_emplace(addresses, std::move(a), std::move(b)).first;
+        return pairs_.try_emplace(addresses, pair{std::move(a), std::move(b)}).first;
     }
 
     bool are_equal(const map& a, const map& b, evaluation& going_on) {
