@@ -17,7 +17,7 @@ namespace contextvars::inline v0::detail {
 class mixed_flow : public ext::flow {
 public:
     using ext::flow::flow;
-    explicit mixed_flow(ext::flow&& flow) noexcept : ext::flow(std::move(flow)) {}
+    explicit mixed_flow(ext::flow&& other) noexcept : ext::flow(std::move(other)) {}
 
     bool is_mixed() const noexcept { return home_ != never_mixed; }
 
