@@ -402,7 +402,7 @@ std::ostream& operator<<(std::ostream& out, const Context& context) {
         [](void* argument, const detail::cell& cell) {
             auto& [stream, separator] = *static_cast<struct list*>(argument);
             stream << std::exchange(separator, ", ") << detail::name_of(cell.key);
-            if (detail::variable_of(cell.key) == nullptr)
+            if (!detail::variable_exists(cell.key))
                 stream << " (destroyed)";
             stream << '=';
             const detail::type_operations& operations = detail::operations_of_key(cell.key);

@@ -71,7 +71,7 @@ struct thread_current {
     static cell& own_place_for(key_type key) {
         return place_for(own_current_map(top()), key, set_current_map);
     }
-    static bool is_gone(key_type key) noexcept { return variable_of(key) == nullptr; }
+    static bool is_gone(key_type key) noexcept { return !variable_exists(key); }
     static void share_old_value(const undo& undo) noexcept {
         if (in_node(undo.key))
             share_own_node(node_of(undo.old_value));

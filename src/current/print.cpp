@@ -129,7 +129,7 @@ void print(std::ostream& out, const variable& variable, const void* default_valu
 }
 
 token_parts::token_parts(const undo& undo, const void* token, std::ostream& out)
-    : out_(out), token_(token), exists_(undo.key != no_key && variable_of(undo.key) != nullptr) {
+    : out_(out), token_(token), exists_(undo.key != no_key && detail::variable_exists(undo.key)) {
     out_ << (undo.used() ? "<Token used var=" : "<Token var=");
     if (undo.key == no_key)
         out_ << "(moved from)";
@@ -152,7 +152,7 @@ void print_token(std::ostream& out, const undo& undo, const void* token) {
 } // namespace detail
 
 std::string_view variable_ref::name() const noexcept { return detail::name_of(key_); }
-bool variable_ref::exists() const noexcept { return detail::variable_of(key_) != nullptr; }
+bool variable_ref::exists() const noexcept { return detail::variable_exists(key_); }
 
 std::ostream& operator<<(std::ostream& out, variable_ref variable) {
     detail::print_variable(out, variable.key_);

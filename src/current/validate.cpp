@@ -85,7 +85,7 @@ const char* broken_in_rest(const map& map, counts& found) noexcept {
     if (const char* const broken = broken_in_trie(map, &rest, rest.shift, 0, found))
         return broken;
     for (const dead_binding* dead = rest.dead; dead != nullptr; dead = dead->next) {
-        if (variable_of(dead->bound.key) != nullptr)
+        if (variable_exists(dead->bound.key))
             return "the binding of a variable that exists is among the dead";
         if (find(map, dead->bound.key) != nullptr)
             return "a dead binding is bound as well";
