@@ -7,6 +7,7 @@
 #include <contextvars/contextvars.hpp>
 
 #include "support/isolated.hpp"
+#include "support/marks.hpp"
 
 #include <gtest/gtest.h>
 
@@ -18,28 +19,18 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
-#include <string>
 #include <thread>
 #include <type_traits>
 #include <utility>
 
 namespace cv = contextvars;
+using contextvars_tests::has_marks;
 using contextvars_tests::isolated;
+using contextvars_tests::number;
+using contextvars_tests::set_marks;
 using CarriedTest = contextvars_tests::Isolated;
 
 namespace {
-
-cv::ContextVar<int> number{"number"};
-cv::ContextVar<std::string> text{"text"};
-
-std::string text_of(int mark) {
-    return "a text that no small string holds, of mark " + std::to_string(mark);
-}
-void set_marks(int mark) {
-    number.set(mark);
-    text.set(text_of(mark));
-}
-bool has_marks(int mark) { return number.get(-1) == mark && text.get("") == text_of(mark); }
 
 struct eager {
     using initial = std::suspend_never;

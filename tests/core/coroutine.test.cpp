@@ -6,6 +6,7 @@
 #include <contextvars/contextvars.hpp>
 
 #include "support/isolated.hpp"
+#include "support/marks.hpp"
 #include "support/recorded_diagnostics.hpp"
 
 #include <gtest/gtest.h>
@@ -15,31 +16,22 @@
 #include <functional>
 #include <memory>
 #include <stdexcept>
-#include <string>
 #include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 namespace cv = contextvars;
+using contextvars_tests::has_marks;
 using contextvars_tests::isolated;
+using contextvars_tests::number;
 using contextvars_tests::RecordedDiagnostics;
+using contextvars_tests::set_marks;
+using contextvars_tests::text;
+using contextvars_tests::text_of;
 using CoroutineTest = contextvars_tests::Isolated;
 
 namespace {
-
-// Two, since values are stored in two ways: in the map and in a node of their own.
-cv::ContextVar<int> number{"number"};
-cv::ContextVar<std::string> text{"text"};
-
-std::string text_of(int mark) {
-    return "a text that no small string holds, of mark " + std::to_string(mark);
-}
-void set_marks(int mark) {
-    number.set(mark);
-    text.set(text_of(mark));
-}
-bool has_marks(int mark) { return number.get(-1) == mark && text.get("") == text_of(mark); }
 
 /// A coroutine that nobody awaits; who has it resumes it. With Final = suspend_never its frame goes with
 /// its end.

@@ -14,6 +14,7 @@
 #endif
 
 #include "support/isolated.hpp"
+#include "support/marks.hpp"
 
 #include <gtest/gtest.h>
 
@@ -22,7 +23,6 @@
 #include <deque>
 #include <exception>
 #include <mutex>
-#include <string>
 #include <thread>
 #include <utility>
 
@@ -48,26 +48,6 @@ using error_code = ::boost::system::error_code;
 using system_error = ::boost::system::system_error;
 #endif
 
-// Two variables, since values are stored in two ways: in the map and in a node of their own.
-inline cv::ContextVar<int> number{"number"};
-inline cv::ContextVar<std::string> text{"text"};
-
-inline std::string text_of(int mark) {
-    return "a text that no small string holds, of mark " + std::to_string(mark);
-}
-
-inline void set_marks(int mark) {
-    number.set(mark);
-    text.set(text_of(mark));
-}
-
-/// Whether the current context is the one that set_marks(mark) was called in.
-inline bool has_marks(int mark) {
-    return number.get(-1) == mark && text.get(std::string()) == text_of(mark);
-}
-
-inline bool has_no_marks() { return number.try_get() == nullptr && text.try_get() == nullptr; }
-
 /// Runs `context` until it is out of work.
 template <class ExecutionContext>
 void run(ExecutionContext& context) {
@@ -75,14 +55,14 @@ void run(ExecutionContext& context) {
     context.run();
 }
 
-/// Runs one coroutine to its end, on this thread, which has its own context again afterwards.
-/// Throws: what the coroutine does.
-template <class Task>
-void run_task(net::io_context& context, Task task) {
+/// Runs to its end the one coroutine that spawn(handler) starts, on this thread, which has its own
+/// context again afterwards. Throws: what the coroutine does.
+template <class Spawn>
+void run_spawned(net::io_context& context, Spawn spawn) {
     const cv::Context before = cv::copy_context();
     std::exception_ptr error;
     bool done = false;
-    cv::co_spawn(context, std::move(task), [&](std::exception_ptr thrown) {
+    spawn([&](std::exception_ptr thrown) {
         error = thrown;
         done = true;
     });
@@ -91,6 +71,12 @@ void run_task(net::io_context& context, Task task) {
     EXPECT_EQ(cv::copy_context(), before);
     if (error)
         std::rethrow_exception(error);
+}
+
+/// As run_spawned, of one coroutine.
+template <class Task>
+void run_task(net::io_context& context, Task task) {
+    run_spawned(context, [&](auto handler) { cv::co_spawn(context, std::move(task), handler); });
 }
 
 template <class Task>
@@ -102,18 +88,7 @@ void run_task(Task task) {
 /// As run_task, but with Asio's own co_spawn, on an executor that captures nothing.
 template <class Task>
 void run_on_bare_executor(net::io_context& context, Task task) {
-    const cv::Context before = cv::copy_context();
-    std::exception_ptr error;
-    bool done = false;
-    net::co_spawn(context, std::move(task), [&](std::exception_ptr thrown) {
-        error = thrown;
-        done = true;
-    });
-    run(context);
-    EXPECT_TRUE(done);
-    EXPECT_EQ(cv::copy_context(), before);
-    if (error)
-        std::rethrow_exception(error);
+    run_spawned(context, [&](auto handler) { net::co_spawn(context, std::move(task), handler); });
 }
 
 /// Waits once, in an operation of its own.
