@@ -234,41 +234,18 @@ private:
 
 namespace detail {
 
-/// Who resumes a coroutine for carried(): in place of its handle, what it awaits is given one that
-/// resumes it in a scope of what was captured, and ends the scope when it suspends again or ends.
-class carrier {
-public:
-    /// Resumes `coroutine`, and again for each carrier that is resumed meanwhile on this thread, so that
-    /// a loop in which everything completes at once needs no stack.
-    static void resume(std::coroutine_handle<> coroutine, ext::snapshot captured) {
-        if (current_ != nullptr && current_->coroutine_ == coroutine) {
-            current_->next_ = std::move(captured);
-            return;
-        }
-        carrier running(coroutine);
-        for (running.next_ = std::move(captured); running.next_.has_value();) {
-            const ext::copy_scope scope(*std::exchange(running.next_, std::nullopt));
-            coroutine.resume();
-        }
-    }
+/// Resumes `coroutine` in a scope of what was captured. If the coroutine that this resumes is resumed
+/// by it again meanwhile on this thread, it is resumed after that: so a loop in which everything
+/// completes at once needs no stack.
+CONTEXTVARS_EXPORT void resume_carried(std::coroutine_handle<> coroutine, ext::snapshot captured);
 
-private:
-    explicit carrier(std::coroutine_handle<> coroutine) noexcept
-        : coroutine_(coroutine), before_(std::exchange(current_, this)) {}
-    ~carrier() { current_ = before_; }
-
-    std::coroutine_handle<> coroutine_;
-    std::optional<ext::snapshot> next_;
-    carrier* before_;
-    static inline thread_local carrier* current_ = nullptr;
-};
-
-/// What stands for the coroutine meanwhile: begins as the frame of a coroutine does, for all compilers
-/// that this library is for, and is in the awaiter.
+/// In the place of the coroutine's frame, what it awaits is given this one, which resumes the coroutine
+/// by resume_carried(). It begins as the frame of a coroutine does, for all compilers that this library
+/// is for, and is in the awaiter.
 struct carried_frame {
     void (*resume)(carried_frame*) = [](carried_frame* self) {
         self->resumed = true;
-        carrier::resume(self->coroutine, std::move(self->captured));
+        resume_carried(self->coroutine, std::move(self->captured));
     };
     void (*destroy)(carried_frame*) = [](carried_frame* self) { self->coroutine.destroy(); };
     std::coroutine_handle<> coroutine;

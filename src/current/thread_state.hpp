@@ -15,15 +15,18 @@
 
 namespace contextvars::inline v0::detail {
 
+class carrier;
+
 struct thread_state : thread_storage {
     frame base{};
     identity_type next_identity = 0;
     identity_type end_of_identities = 0;
     map* clean = empty_map(); ///< a clone in which nothing was set (see capture.cpp)
     map_writer last_shared =
-        map_writer::nobody();  ///< edition of the map that was captured last, and shared
-    bool prints_value = false; ///< see print.hpp
-    void* comparing = nullptr; ///< the comparison of contexts that is going on (see compare.cpp)
+        map_writer::nobody();    ///< edition of the map that was captured last, and shared
+    bool prints_value = false;   ///< see print.hpp
+    carrier* carrying = nullptr; ///< see carried.cpp
+    void* comparing = nullptr;   ///< the comparison of contexts that is going on (see compare.cpp)
 };
 
 /// This thread's, or nullptr until the thread first needs it.
