@@ -30,8 +30,8 @@ public:
     }
 
     void run() {
-        while (next_.has_value()) {
-            const ext::copy_scope scope(*std::exchange(next_, std::nullopt));
+        while (auto captured = std::exchange(next_, std::nullopt)) {
+            const ext::copy_scope scope(*std::move(captured));
             coroutine_.resume();
         }
     }
