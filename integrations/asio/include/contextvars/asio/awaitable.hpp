@@ -117,7 +117,7 @@ public:
     awaitable(base&& other) noexcept
         : base(std::move(other)) {} // NOLINT(*-explicit-*): as asked for
     awaitable(awaitable&& other) noexcept
-        : base(std::move(other)), promise_(std::exchange(other.promise_, nullptr)) {}
+        : base(static_cast<base&&>(other)), promise_(std::exchange(other.promise_, nullptr)) {}
     awaitable& operator=(awaitable&& other) noexcept {
         if (this != &other) {
             this->~awaitable(); // Asio's has no assignment before 1.20, and later one that leaks
