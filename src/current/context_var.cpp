@@ -28,11 +28,10 @@ namespace contextvars::inline v0::detail {
 namespace {
 
 /// Lets the top frame change the current map in place from now on.
-/// Precondition: the map is unshared. Returns: false if the map is another's all the same.
+/// Precondition: the map was seen unshared. Returns: false if the map is another's all the same.
 bool begin_writing(map& current, frame& top) noexcept {
-    CONTEXTVARS_ASSERT(unshared(current));
-    // A map that its Context shows to other threads is not this frame's, even if nobody else counts
-    // it.
+    // A map that its Context shows to other threads is not this frame's, even if nobody else counted
+    // it: they may count it at any moment.
     if (&current == top.published)
         return false;
     CONTEXTVARS_ASSERT(unshared(current));
