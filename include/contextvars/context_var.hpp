@@ -168,12 +168,7 @@ public:
     Token<T> emplace(Args&&... args) const {
         static_assert(std::is_constructible_v<T, Args&&...>,
                       "emplace(args...): the variable's type is not constructible from these");
-        if constexpr (stored_inline<T>) {
-            return Token<T>(*this, detail::word_of<T>(std::forward<Args>(args)...));
-        } else {
-            return Token<T>(*this,
-                            detail::new_node<T>(this->operations(), std::forward<Args>(args)...));
-        }
+        return bind<false>(std::forward<Args>(args)...);
     }
 
     /// Restores the variable to its state before the set that made `token`: its old value, or
@@ -229,6 +224,17 @@ public:
     }
 
 private:
+    template <bool of_guard, class... Args>
+    Token<T> bind(Args&&... args) const {
+        constexpr std::bool_constant<of_guard> whose;
+        if constexpr (stored_inline<T>) {
+            return Token<T>(*this, detail::word_of<T>(std::forward<Args>(args)...), whose);
+        } else {
+            return Token<T>(
+                *this, detail::new_node<T>(this->operations(), std::forward<Args>(args)...), whose);
+        }
+    }
+
     get_type find() const {
         const detail::key_type key = this->key();
         const detail::map& map = *detail::current_map();
@@ -250,6 +256,7 @@ private:
     std::optional<T> default_;
 
     friend class Context;
+    friend class Scope<T>;
     friend class Token<T>;
     friend class variable_ref;
 };

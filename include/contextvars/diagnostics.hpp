@@ -20,6 +20,8 @@ enum class diagnostic_kind {
                                      ///< followed by std::terminate
     second_copy,                     ///< another copy of this library is in the process
     module_not_kept,                 ///< a plug-in whose types are bound could not be kept loaded
+    set_in_event_loop,               ///< see check_event_loops
+    scope_in_event_loop,             ///< see check_event_loops
 };
 
 /// One report. The views are good until the hook returns.
@@ -39,6 +41,18 @@ using diagnostics_hook = void (*)(const diagnostic&) noexcept;
 /// default hook, which writes one line to standard error.
 /// Threads: any; the hook may be called on any thread, and may call everything in this library.
 CONTEXTVARS_EXPORT diagnostics_hook set_diagnostics_hook(diagnostics_hook hook) noexcept;
+
+/// From now on, tells the hook of coroutines that carry no context although one was meant: of a
+/// set() in the thread's own context inside an event loop that is known (Asio's, or see
+/// ext/event_loop.hpp); and of a scoped() guard there that ends before a later one, or in another
+/// context than its own. The hook is told of each place of the program once. The report's `where`
+/// has the addresses of the callers, for addr2line.
+/// If CONTEXTVARS_CHECK_EVENT_LOOPS is in the environment, and not 0, this is called while the
+/// library is loaded.
+/// Precondition: of the other threads, those to be checked have set no variable yet.
+/// Cost: setting and resetting outside of tasks and callbacks takes a few microseconds then.
+/// Threads: any.
+CONTEXTVARS_EXPORT void check_event_loops() noexcept;
 
 } // namespace contextvars::inline v0
 

@@ -27,11 +27,11 @@ public:
     [[nodiscard("a guard without a name resets the variable at once")]]
     Scope(const ContextVar<T>& variable, std::type_identity_t<T> value)
         requires std::is_move_constructible_v<T>
-        : token_(variable.emplace(std::move(value))) {}
+        : token_(variable.template bind<true>(std::move(value))) {}
     template <class U>
         requires(!std::is_move_constructible_v<T> && std::is_convertible_v<U, T>)
     Scope(const ContextVar<T>& variable, U&& value)
-        : token_(variable.emplace(std::forward<U>(value))) {}
+        : token_(variable.template bind<true>(std::forward<U>(value))) {}
     Scope(const ContextVar<T>& variable, detail::needs_a_static_cast_to<T> auto value) = delete;
 
     Scope(const Scope&) = delete;

@@ -14,6 +14,7 @@
 #include <contextvars/fwd.hpp>
 
 #include <iosfwd>
+#include <type_traits>
 #include <utility>
 
 namespace contextvars::inline v0 {
@@ -72,13 +73,15 @@ public:
 
 private:
     /// Sets the variable. Throws: std::bad_alloc, std::length_error.
-    Token(const ContextVar<T>& variable, detail::word value)
+    template <bool of_guard>
+    Token(const ContextVar<T>& variable, detail::word value, std::bool_constant<of_guard>)
         : variable_(detail::address_of(variable)) {
-        detail::bind<false>(variable, value, undo_);
+        detail::bind<false, of_guard>(variable, value, undo_);
     }
-    Token(const ContextVar<T>& variable, detail::new_node<T>&& value)
+    template <bool of_guard>
+    Token(const ContextVar<T>& variable, detail::new_node<T>&& value, std::bool_constant<of_guard>)
         : variable_(detail::address_of(variable)) {
-        detail::bind<true>(variable, detail::word_of_node(value.get()), undo_);
+        detail::bind<true, of_guard>(variable, detail::word_of_node(value.get()), undo_);
         value.taken_over();
     }
 

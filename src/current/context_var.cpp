@@ -14,6 +14,7 @@
 //
 // A signal handler may call try_get at any instruction: so the slot changes after what it will point
 // to is complete and before what it pointed to is given back. The fences are for the compiler.
+#include "current/event_loops.hpp"
 #include "current/set_and_reset.hpp"
 #include "current/thread_state.hpp"
 #include "storage/map.hpp"
@@ -83,25 +84,55 @@ struct thread_current {
 /// Precondition: there is one, as is() has found.
 frame& entered_frame() noexcept { return *top_frame(); }
 
+template <bool of_guard>
+[[gnu::cold, gnu::noinline]] void bind_in_checked_base(key_type key, word value, undo& undo,
+                                                       void* caller) {
+    {
+        const checked_base base;
+        bind_in(thread_current<current_frame>{}, key, value, undo);
+    }
+    if constexpr (of_guard)
+        guard_began_in_base(undo);
+    else
+        was_set_in_base(key, caller);
+}
+
+[[gnu::cold, gnu::noinline]] reset_result unbind_in_checked_base(key_type key, undo& undo,
+                                                                 replaced& before) noexcept {
+    const checked_base base;
+    return unbind_in(thread_current<entered_frame>{}, key, undo, before);
+}
+
 // In functions of their own, so that the cases before them save no registers.
+template <bool of_guard>
 [[gnu::noinline]] void bind_with_care(const variable& variable, word value, undo& undo) {
-    bind_in(thread_current<current_frame>{}, variable.bound_key(), value, undo);
+    const key_type key = variable.bound_key();
+    try {
+        return bind_in(thread_current<current_frame>{}, key, value, undo);
+    } catch (const base_is_checked&) { // an exception, since it takes nothing if there is no check
+    }
+    bind_in_checked_base<of_guard>(key, value, undo, __builtin_return_address(0));
 }
 
 [[gnu::noinline]] reset_result unbind_with_care(key_type key, undo& undo) noexcept {
     replaced before{};
-    const reset_result result = unbind_in(thread_current<entered_frame>{}, key, undo, before);
+    reset_result result = unbind_in(thread_current<entered_frame>{}, key, undo, before);
+    if (result == reset_result::wrong_context && is_checked_base(undo.context)) {
+        result = unbind_in_checked_base(key, undo, before);
+        was_reset_in_base(undo, __builtin_return_address(0));
+    }
     if (before.had_value && in_node(key))
         release_node(node_of(before.value));
     return result;
 }
 
 // Each has the whole lookup in it, and nothing else that would take registers.
+template <bool of_guard>
 [[gnu::noinline, gnu::flatten]] void bind_in_trie(map& map, key_type key, const variable& variable,
                                                   word value, undo& undo) {
     cell* const place = own_far_place(map, key);
     if (place == nullptr)
-        return bind_with_care(variable, value, undo);
+        return bind_with_care<of_guard>(variable, value, undo);
     undo.key = key;
     undo.context = map.writer.identity();
     undo.old_value = std::exchange(place->value, value);
@@ -119,6 +150,7 @@ frame& entered_frame() noexcept { return *top_frame(); }
 }
 
 /// Binds a small value in a map that this frame may change.
+template <bool of_guard>
 [[gnu::always_inline]] inline void bind_in_own(map& map, key_type key, const variable& variable,
                                                word value, undo& undo) {
     const std::size_t place = map.offset_of(key);
@@ -133,7 +165,7 @@ frame& entered_frame() noexcept { return *top_frame(); }
         undo.old_value = {};
         undo.state = undo_state::removes;
     } else {
-        return bind_in_trie(map, key, variable, value, undo);
+        return bind_in_trie<of_guard>(map, key, variable, value, undo);
     }
     undo.key = key;
     undo.context = map.writer.identity();
@@ -141,26 +173,31 @@ frame& entered_frame() noexcept { return *top_frame(); }
 
 /// The same, in a map in which nobody has set since it was captured or shown to others.
 /// Precondition: the map is unshared.
+template <bool of_guard>
 [[gnu::noinline]] void bind_first(const variable& variable, word value, undo& undo) {
     map& map = *current_map();
     frame* const top = top_frame();
     if (top == nullptr || this_thread_state() == nullptr || !begin_writing(map, *top))
-        return bind_with_care(variable, value, undo);
-    bind_in_own(map, variable.key(), variable, value, undo);
+        return bind_with_care<of_guard>(variable, value, undo);
+    bind_in_own<of_guard>(map, variable.key(), variable, value, undo);
 }
 
 } // namespace
 
+template <bool of_guard>
 void bind_anyhow(const variable& variable, word value, undo& undo) {
     const key_type key = variable.key();
     map& map = *current_map();
     if (in_node(key) || key == unbound_key)
-        return bind_with_care(variable, value, undo);
+        return bind_with_care<of_guard>(variable, value, undo);
     if (!map.writer.is_frame())
-        return unshared(map) ? bind_first(variable, value, undo)
-                             : bind_with_care(variable, value, undo);
-    bind_in_own(map, key, variable, value, undo);
+        return unshared(map) ? bind_first<of_guard>(variable, value, undo)
+                             : bind_with_care<of_guard>(variable, value, undo);
+    bind_in_own<of_guard>(map, key, variable, value, undo);
 }
+
+template void bind_anyhow<false>(const variable& variable, word value, undo& undo);
+template void bind_anyhow<true>(const variable& variable, word value, undo& undo);
 
 reset_result unbind_anyhow(key_type key, undo& undo) noexcept {
     map& map = *current_map();

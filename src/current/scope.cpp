@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "current/event_loops.hpp"
 #include "current/thread_state.hpp"
 #include "process/ends.hpp"
 #include "process/report.hpp"
@@ -18,12 +19,16 @@ bool is_entered_below(identity_type context) noexcept {
     for (const frame* frame = top_frame(); frame != nullptr; frame = frame->previous)
         if (frame->identity == context)
             return true;
-    return false;
+    // A checked base context is in no chain.
+    const thread_state* const state = this_thread_state();
+    return state != nullptr && state->base.identity == context && context != 0;
 }
 
 } // namespace
 
 void report_unrestored(const undo& undo, reset_result result) noexcept {
+    if (result == reset_result::wrong_context)
+        guard_ended_elsewhere(undo, __builtin_return_address(0));
     // In all other cases, the coroutine of the guard was destroyed while it was suspended, by the
     // end of an executor, say. That is no misuse: its context ends as well, or goes on without
     // anybody who could notice.

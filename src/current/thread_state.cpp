@@ -14,6 +14,7 @@
 #include "current/thread_state.hpp"
 
 #include "current/capture.hpp"
+#include "current/event_loops.hpp"
 #include "process/locks.hpp"
 #include "process/report.hpp"
 #include "storage/map.hpp"
@@ -51,6 +52,7 @@ namespace {
 [[gnu::constructor]] void when_loaded() {
     take_locks_at_fork();
     report_other_copies();
+    check_event_loops_if_asked();
 }
 
 // Identities are handed to threads in blocks, so that no path of set() shares a counter.
@@ -92,6 +94,12 @@ thread_state& this_thread() {
     return *this_thread_state();
 }
 
+[[gnu::cold, gnu::noinline]] void put_base_into_chain(thread_state& state) {
+    if (checks_event_loops())
+        throw base_is_checked();
+    set_top_frame(&state.base);
+}
+
 void end_of_thread(void* state) noexcept {
     // A thread may end inside contexts that it never left. Their maps here end with the thread,
     // except those that a Context shows to others. The map below them is the thread's own.
@@ -121,6 +129,7 @@ void end_of_thread(void* state) noexcept {
         set_top_frame(nullptr);
     }
     release_clean_map(*static_cast<thread_state*>(state));
+    forget_guards(static_cast<thread_state*>(state)->guards);
     static_cast<thread_state*>(state)->blocks.clear();
     give_memory(state);
     this_thread_storage = nullptr;
@@ -141,7 +150,7 @@ thread_storage* try_thread_storage() noexcept { return try_this_thread(); }
 frame& current_frame() {
     thread_state& state = this_thread();
     if (top_frame() == nullptr)
-        set_top_frame(&state.base);
+        put_base_into_chain(state);
     return *top_frame();
 }
 

@@ -16,6 +16,7 @@
 namespace contextvars::inline v0::detail {
 
 class carrier;
+class guards_in_base;
 
 struct thread_state : thread_storage {
     frame base{};
@@ -27,6 +28,7 @@ struct thread_state : thread_storage {
     bool prints_value = false;   ///< see print.hpp
     carrier* carrying = nullptr; ///< see carried.cpp
     void* comparing = nullptr;   ///< the comparison of contexts that is going on (see compare.cpp)
+    guards_in_base* guards = nullptr; ///< see event_loops.cpp
 };
 
 /// This thread's, or nullptr until the thread first needs it.
@@ -38,7 +40,7 @@ inline thread_state* this_thread_state() noexcept {
 thread_state* try_this_thread() noexcept;
 
 /// As top_frame(), but returns the base context's frame if there is no other. Throws:
-/// std::bad_alloc, the first time on a thread.
+/// std::bad_alloc, the first time on a thread; base_is_checked (see event_loops.hpp).
 frame& current_frame();
 
 /// Returns: the Context object that a frame has entered, also if it is destroyed; or nullptr.

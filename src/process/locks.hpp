@@ -3,8 +3,9 @@
 // All locks of the library are here, so that fork() can take them all. Then a child process finds
 // each lock free, and all that the locks guard whole.
 //
-// While a lock is held, no code of the user runs and no other lock is taken. The exception is
-// fork(), which takes the locks in the order in which they stand here.
+// While a lock is held, no code of the user runs and no other lock is taken. There are two
+// exceptions: fork() takes the locks in the order in which they stand here; and integrations are
+// asked for their event loops, by functions that call nothing of the library.
 #ifndef CONTEXTVARS_SRC_PROCESS_LOCKS_HPP
 #define CONTEXTVARS_SRC_PROCESS_LOCKS_HPP
 
@@ -23,7 +24,7 @@ namespace detail {
 
 extern constinit std::mutex registry_lock;    ///< for names, ids of variables, kept modules
 extern constinit std::mutex end_key_lock;     ///< for the making of the key that ends threads
-extern constinit std::mutex diagnostics_lock; ///< for the lines on standard error
+extern constinit std::mutex diagnostics_lock; ///< for the lines on standard error, and known loops
 
 /// Whether this thread forks, and has every lock. Handlers of fork() that the program has
 /// registered run before and after the library's own, and may use the library.

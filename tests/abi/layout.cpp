@@ -124,5 +124,7 @@ static_assert(is<diagnostic>(64, 8) && offsetof(diagnostic, kind) == 0 &&
 static_assert(offsetof(diagnostic, variable) == 24 && offsetof(diagnostic, context) == 40);
 static_assert(offsetof(diagnostic, where) == 48);
 static_assert(static_cast<int>(diagnostic_kind::module_not_kept) == 5);
+static_assert(static_cast<int>(diagnostic_kind::set_in_event_loop) == 6);
+static_assert(static_cast<int>(diagnostic_kind::scope_in_event_loop) == 7);
 
 } // namespace

@@ -105,20 +105,22 @@ struct undo {
 CONTEXTVARS_EXPORT bool variable_exists(key_type key) noexcept;
 
 /// As bind() and unbind(), for all cases.
+template <bool of_guard>
 CONTEXTVARS_EXPORT void bind_anyhow(const variable& variable, word value, undo& undo);
 [[nodiscard]] CONTEXTVARS_EXPORT reset_result unbind_anyhow(key_type key, undo& undo) noexcept;
 
 /// Binds `variable` to `value` in the current context, which takes the value over.
+/// of_guard: the check of event loops treats guards otherwise than tokens.
 /// Fills in `undo` in its final place: if it were copied from a result, it would be read by wide
 /// loads just after narrow stores, which the processor cannot forward.
 /// Throws: std::bad_alloc, std::length_error; then nothing has changed.
-template <bool in_node>
+template <bool in_node, bool of_guard>
 inline void bind(const variable& variable, word value, undo& undo) {
     const key_type key = variable.key();
     map* const map = current_map();
     const std::size_t place = map->offset_of(key);
     if (map->key_at(place) != key || !map->writer.is_frame()) [[unlikely]]
-        return bind_anyhow(variable, value, undo);
+        return bind_anyhow<of_guard>(variable, value, undo);
     undo.key = key;
     undo.context = map->writer.identity();
     undo.old_value = std::exchange(map->value_at(place), value);

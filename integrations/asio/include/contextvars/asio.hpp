@@ -11,6 +11,7 @@
 #include <contextvars/asio/co_spawn.hpp>
 #include <contextvars/asio/config.hpp>
 #include <contextvars/asio/context_executor.hpp>
+#include <contextvars/asio/event_loop.hpp>
 #include <contextvars/asio/to_thread.hpp>
 
 #include <contextvars/contextvars.hpp>

@@ -41,6 +41,7 @@
 
 #include <contextvars/asio/config.hpp>
 #include <contextvars/asio/context_executor.hpp>
+#include <contextvars/asio/event_loop.hpp>
 #include <contextvars/detail/mixed_flow.hpp>
 #include <contextvars/ext/flow.hpp>
 
@@ -145,15 +146,10 @@ namespace asio_detail {
 
 /// What an exception is to a handler that no longer is on the stack: Asio's run() rethrows it.
 inline void rethrow_from_run() noexcept {
-    auto* thread_info = []<class Thread>(std::type_identity<Thread>) {
-        if constexpr (requires { Thread::top_of_thread_call_stack(); })
-            return Thread::top_of_thread_call_stack();
-        else
-            return Thread::thread_call_stack::top();
-    }(std::type_identity<net::detail::thread_context>{});
-    if (thread_info == nullptr)
+    auto* const loop = asio_detail::running_loop();
+    if (loop == nullptr)
         std::terminate();
-    thread_info->capture_current_exception();
+    loop->capture_current_exception();
 }
 
 /// A handler with an executor. Asio's bind_executor would merge with another one around it.
