@@ -108,10 +108,10 @@ template <bool of_guard>
 [[gnu::noinline]] void bind_with_care(const variable& variable, word value, undo& undo) {
     const key_type key = variable.bound_key();
     try {
-        return bind_in(thread_current<current_frame>{}, key, value, undo);
+        bind_in(thread_current<current_frame>{}, key, value, undo);
     } catch (const base_is_checked&) { // an exception, since it takes nothing if there is no check
+        bind_in_checked_base<of_guard>(key, value, undo, __builtin_return_address(0));
     }
-    bind_in_checked_base<of_guard>(key, value, undo, __builtin_return_address(0));
 }
 
 [[gnu::noinline]] reset_result unbind_with_care(key_type key, undo& undo) noexcept {

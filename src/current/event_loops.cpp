@@ -10,8 +10,6 @@
 #include <contextvars/diagnostics.hpp>
 #include <contextvars/ext/event_loop.hpp>
 
-#include <dlfcn.h>
-#include <link.h>
 #include <unwind.h>
 
 #include <algorithm>
@@ -26,7 +24,11 @@
 #include <span>
 #include <string_view>
 
+#if defined(__GLIBC__)
+#include <dlfcn.h>
+#include <link.h>
 #pragma weak dladdr1 // a static executable has no loader
+#endif
 
 namespace contextvars::inline v0 {
 
@@ -127,6 +129,7 @@ public:
     void add_place(void* address) noexcept {
         std::uintptr_t offset = reinterpret_cast<std::uintptr_t>(address);
         std::string_view module;
+#if defined(__GLIBC__)
         Dl_info info;
         void* found = nullptr;
         if (dladdr1 != nullptr && dladdr1(address, &info, &found, RTLD_DL_LINKMAP) != 0) {
@@ -134,6 +137,7 @@ public:
             module = info.dli_fname;
             module.remove_prefix(module.rfind('/') + 1); // npos + 1 is 0
         }
+#endif
         std::array<char, 24> text{};
         std::snprintf(text.data(), text.size(), "+%#jx", static_cast<std::uintmax_t>(offset));
         add(" ");
