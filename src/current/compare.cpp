@@ -204,6 +204,7 @@ private:
                 going_on.add(inner);
             return inner->second.answer != verdict::unequal;
         }
+        // Relaxed, since nothing but the function is read: it is code, and was there before.
         const auto equal = operations.equal.load(std::memory_order_relaxed);
         return equal != nullptr && equal(value_a, value_b);
     }

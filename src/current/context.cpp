@@ -73,7 +73,8 @@ struct snapshot_access::snapshot {
 /// The one place that touches a Context's two words.
 struct context_access {
     /// For members during which nobody else may use the context, and for callers that hold its
-    /// lock.
+    /// lock. Relaxed, since the lock orders the callers that have one. is_destroyed() and
+    /// has_ended() compare the address and follow it nowhere.
     static map* bindings(const Context& context) noexcept {
         return context.bindings_.load(std::memory_order_relaxed);
     }
@@ -98,11 +99,13 @@ struct context_access {
         return context.state_.load(std::memory_order_acquire);
     }
     static void set_state(Context& context, std::uint64_t state) noexcept {
+        // Release: pairs with state(), and with the acquire of the thread that enters next.
         context.state_.store(state, std::memory_order_release);
     }
 
     /// idle -> `next`. Returns: the identity the context has.
     static identity_type leave_idle(Context& context, std::uint64_t next) {
+        // Relaxed: the exchange below compares it again. So is the exchange that fails.
         std::uint64_t before = context.state_.load(std::memory_order_relaxed);
         do {
             if ((before & in_use) != 0)
@@ -160,6 +163,7 @@ struct context_access {
     }
 
     static void move_from(Context& to, Context& from) noexcept {
+        // Relaxed: nobody else may use a context that is moved from or to.
         to.bindings_.store(from.bindings_.exchange(empty_map(), std::memory_order_relaxed),
                            std::memory_order_relaxed);
         to.state_.store(from.state_.exchange(0, std::memory_order_relaxed),

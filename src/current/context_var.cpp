@@ -50,6 +50,8 @@ map* own_current_map(frame& frame) {
     const auto writer = map_writer::frame(identity_of(frame));
     map* made = clone(current, current != frame.published);
     made->writer = writer;
+    // For a signal handler on this thread. Another thread is shown a map only by what has an order
+    // of its own: a context's lock or word, or whatever hands a copy over.
     std::atomic_signal_fence(std::memory_order_release);
     set_current_map(made);
     return made;
@@ -160,6 +162,7 @@ template <bool of_guard>
     } else if (map.key_at(place) == no_key && map.rest == nullptr) {
         map.value_at(place) = value;
         ++map.size;
+        // For a signal handler: the value is there before its key is.
         std::atomic_signal_fence(std::memory_order_release);
         map.place_of(key).key = key;
         undo.old_value = {};

@@ -19,6 +19,7 @@ const char* state_of(const map& map) noexcept {
         return "empty";
     if (map.writer.is_frame())
         return "written";
+    // Relaxed, here and below: the picture is for people, and nothing is done with what it shows.
     if (map.references.load(std::memory_order_relaxed) != 1)
         return "shared";
     if (const frame* const top = top_frame(); top != nullptr && top->published == &map)
@@ -32,7 +33,8 @@ void draw(std::ostream& out, const cell& cell) {
     print_in_list(out, operations, value_in(cell.value, operations), is_secret(cell.key));
     if (operations.in_node)
         out << " in a node of "
-            << static_cast<const node_head*>(node_of(cell.value))[-1].references;
+            << static_cast<const node_head*>(node_of(cell.value))[-1].references.load(
+                   std::memory_order_relaxed);
     out << '\n';
 }
 

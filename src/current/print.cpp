@@ -77,6 +77,7 @@ bool printing_value::is_going_on() noexcept {
 
 void print_value(std::ostream& out, const type_operations& operations, const void* value,
                  bool secret) {
+    // Relaxed, here and below: nothing but the function is read.
     const print_function print = operations.print.load(std::memory_order_relaxed);
     if (print != nullptr && !secret) {
         const printing_value now;

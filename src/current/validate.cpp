@@ -25,6 +25,7 @@ const char* broken_in_cell(const cell& cell) noexcept {
     const void* const value = node_of(cell.value);
     if (value == nullptr)
         return "a cell has no node";
+    // Relaxed, here and below: the caller has a reference, so a count that is right is not 0.
     if (static_cast<const node_head*>(value)[-1].references.load(std::memory_order_relaxed) == 0)
         return "a node that nobody counts is bound";
     return nullptr;

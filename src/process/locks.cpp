@@ -18,6 +18,8 @@ constinit context_lock::spin_lock context_lock::locks[count];
 namespace {
 
 /// The thread that forks, or 0, which is none.
+/// Relaxed in all places: the locks order what they guard, and another thread's number is as good
+/// as none.
 constinit std::atomic<pthread_t> forking{0};
 
 } // namespace

@@ -32,7 +32,9 @@ enum class copy_state : std::uint32_t {
     reported,   ///< as in_use, and the hook has been told that it is not the only one
 };
 
-/// The state of this copy. The note below refers to it by its name.
+/// The state of this copy. The note below refers to it by its name. Relaxed in all places: it is
+/// used while a copy is loaded, and the loader runs the constructors of modules one after the other
+/// under its own lock.
 [[gnu::used, gnu::visibility("hidden")]] constinit std::atomic<copy_state>
     state_of_this_copy __asm__("contextvars_v0_copy_state"){copy_state::not_loaded};
 
@@ -109,14 +111,15 @@ bool uses_itself() noexcept {
 
 void report_other_copies() noexcept {
     if (!uses_itself()) {
-        state_of_this_copy = copy_state::replaced;
+        state_of_this_copy.store(copy_state::replaced, std::memory_order_relaxed);
         return;
     }
-    state_of_this_copy = copy_state::in_use;
+    state_of_this_copy.store(copy_state::in_use, std::memory_order_relaxed);
     int in_use = 0;
     bool reported = false;
     std::string modules;
-    for_each_copy([&](std::atomic<copy_state>& state, const char* module) {
+    for_each_copy([&](std::atomic<copy_state>& other, const char* module) {
+        const copy_state state = other.load(std::memory_order_relaxed);
         if (state != copy_state::in_use && state != copy_state::reported)
             return;
         reported = reported || state == copy_state::reported;
@@ -128,7 +131,7 @@ void report_other_copies() noexcept {
         return;
     for_each_copy([](std::atomic<copy_state>& state, const char*) {
         copy_state before = copy_state::in_use;
-        state.compare_exchange_strong(before, copy_state::reported);
+        state.compare_exchange_strong(before, copy_state::reported, std::memory_order_relaxed);
     });
     if (!reported)
         report({diagnostic_kind::second_copy,

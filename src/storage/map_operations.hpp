@@ -273,6 +273,8 @@ struct map_operations {
     }
 
     static void replace_trie(map& map, trie* made) noexcept {
+        // For a signal handler on this thread: the trie is whole before a lookup can reach it. No other
+        // thread reads a map that is written, so the processor may order these stores as it likes.
         std::atomic_signal_fence(std::memory_order_release);
         map.rest = made;
     }
@@ -420,6 +422,7 @@ struct map_operations {
                 return far_place;
             }
             auto* larger = grown(map);
+            // As in replace_trie(): the larger map is whole before it is the current one.
             std::atomic_signal_fence(std::memory_order_release);
             become(larger);
             deallocate_map(std::exchange(map, larger));
@@ -438,6 +441,7 @@ struct map_operations {
             ++map.size;
             if (in_node(key))
                 count_node(map, place, 1);
+            // As in replace_trie(): the value is there before its key is.
             std::atomic_signal_fence(std::memory_order_release);
             place.key = key;
         }

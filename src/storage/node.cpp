@@ -84,6 +84,7 @@ void destroy_node(void* value) noexcept {
     --state->destructions;
     while (state->destructions == 0 && state->waiting != nullptr) {
         void* const next = state->waiting;
+        // Relaxed: this thread has stored it.
         state->waiting = reinterpret_cast<void*>(
             static_cast<std::uintptr_t>(head_of(next).references.load(std::memory_order_relaxed)));
         destroy_node(next);

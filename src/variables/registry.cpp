@@ -53,6 +53,7 @@ public:
     /// Precondition: the table has grown to the index, under the lock that the caller holds.
     T& operator[](std::uint32_t index) const noexcept {
         CONTEXTVARS_ASSERT(find(index) != nullptr);
+        // Relaxed: the lock orders it after the growth.
         return chunks_[index / chunk_size].load(std::memory_order_relaxed)[index % chunk_size];
     }
     /// Returns: nullptr if this thread does not see it yet.
@@ -63,6 +64,7 @@ public:
     }
     void grow_to(std::uint32_t index) {
         std::atomic<T*>& chunk = chunks_[index / chunk_size];
+        // Relaxed: only a holder of the lock stores. Release: pairs with find(), which has no lock.
         if (chunk.load(std::memory_order_relaxed) == nullptr)
             chunk.store(new_chunk(), std::memory_order_release);
     }
@@ -81,7 +83,8 @@ private:
 struct entry_of_id {
     // The key and the address are read without the lock. The address is stored before the key, and
     // the key is cleared before the address. So a reader that sees its key sees the right address
-    // or nullptr.
+    // or nullptr. For that each store is a release and each load an acquire: on one thread, what
+    // follows an acquire stays behind it, and what precedes a release stays before it.
     std::atomic<key_type> key{no_key};
     std::atomic<const void*> variable{nullptr};
     std::atomic<const std::string_view*> name{nullptr}; ///< if the descriptor has none
@@ -228,6 +231,7 @@ struct registry {
     static key_type assign_key(const variable& variable) {
         keep_modules_loaded(*variable.operations_);
         const holding guard(registry_lock);
+        // Relaxed: keys are stored under this lock.
         if (variable.key_.load(std::memory_order_relaxed) != unbound_key)
             return variable.key_.load(std::memory_order_relaxed);
         const std::uint32_t described =

@@ -49,7 +49,7 @@ struct cell {
 struct trie_part {
     explicit trie_part(std::uint32_t of_ids) noexcept : shift(of_ids) {}
 
-    std::atomic<std::uint32_t> references{1};
+    std::atomic<std::uint32_t> references{1}; // the orders: src/storage/counts.hpp
     const std::uint32_t shift; ///< of an id, which gives the way: 16, 10 or 4; in a leaf 0
 };
 
