@@ -5,6 +5,7 @@
 #ifndef CONTEXTVARS_CONTEXTVARS_HPP
 #define CONTEXTVARS_CONTEXTVARS_HPP
 
+#include <contextvars/as_callback.hpp>
 #include <contextvars/bind_context.hpp>
 #include <contextvars/config.hpp>
 #include <contextvars/context.hpp>

@@ -22,6 +22,8 @@ enum class diagnostic_kind {
     module_not_kept,                 ///< a plug-in whose types are bound could not be kept loaded
     set_in_event_loop,               ///< see check_event_loops
     scope_in_event_loop,             ///< see check_event_loops
+    callback_has_ended, ///< a C library called a callback of as_callback that had ended;
+                        ///< followed by std::terminate
 };
 
 /// One report. The views are good until the hook returns.

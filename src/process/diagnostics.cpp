@@ -21,7 +21,7 @@ namespace {
 
 constinit std::atomic<diagnostics_hook> hook{nullptr};
 
-constinit std::array<detail::line_limit, 8> limits; // by kind
+constinit std::array<detail::line_limit, 9> limits; // by kind
 
 // The process whose lines are counted: a child of a fork has left out none of its own yet.
 constinit pid_t counts_in = 0;

@@ -22,7 +22,8 @@ class Context;
 
 namespace detail {
 
-extern constinit std::mutex registry_lock;    ///< for names, ids of variables, kept modules
+extern constinit std::mutex registry_lock;    ///< for names, ids of variables, kept modules, and
+                                              ///< the free slots of callbacks
 extern constinit std::mutex end_key_lock;     ///< for the making of the key that ends threads
 extern constinit std::mutex diagnostics_lock; ///< for the lines on standard error, and known loops
 
@@ -55,10 +56,12 @@ void take_locks_at_fork() noexcept;
 /// The lock of a Context. It is held while a reference to the context's map is added, and while
 /// that map is replaced: a copier must not count a map that is just being freed. Each time that is
 /// a handful of instructions. One lock serves many contexts, chosen by address: so a Context needs
-/// no room for a lock, and fork() finds all locks.
+/// no room for a lock, and fork() finds all locks. Slots of callbacks use the same locks.
 class context_lock {
 public:
-    explicit context_lock(const Context& context) noexcept : holding_(lock_of(context)) {}
+    explicit context_lock(const Context& context) noexcept
+        : context_lock(static_cast<const void*>(&context)) {}
+    explicit context_lock(const void* address) noexcept : holding_(lock_of(address)) {}
 
     static void take_all() noexcept;
     static void give_all() noexcept;
@@ -75,9 +78,9 @@ private:
     static constexpr std::size_t count = 64;
     static spin_lock locks[count];
 
-    static spin_lock& lock_of(const Context& context) noexcept {
+    static spin_lock& lock_of(const void* address) noexcept {
         // Contexts are 16 bytes: neighbours in an array have locks of their own.
-        return locks[reinterpret_cast<std::uintptr_t>(&context) / 16 % count];
+        return locks[reinterpret_cast<std::uintptr_t>(address) / 16 % count];
     }
 
     const holding<spin_lock> holding_;

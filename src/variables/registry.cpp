@@ -22,6 +22,7 @@
 #include "process/locks.hpp"
 #include "process/memory.hpp"
 #include "process/modules.hpp"
+#include "process/table.hpp"
 
 #include <array>
 #include <atomic>
@@ -39,46 +40,10 @@ namespace contextvars::inline v0::detail {
 
 namespace {
 
-constexpr std::uint32_t table_size = 1U << 20; // 20 bits in a key
 constexpr std::uint32_t last_generation = (1U << 20) - 1;
 constexpr std::uint32_t none = ~0U;
 constexpr std::uint32_t kept_for_lost_names = 4096;
 constexpr std::string_view lost_name = "?";
-
-/// table_size entries. None of them ever moves or is destroyed. The table grows under the
-/// registry's lock.
-template <class T>
-class table {
-public:
-    /// Precondition: the table has grown to the index, under the lock that the caller holds.
-    T& operator[](std::uint32_t index) const noexcept {
-        CONTEXTVARS_ASSERT(find(index) != nullptr);
-        // Relaxed: the lock orders it after the growth.
-        return chunks_[index / chunk_size].load(std::memory_order_relaxed)[index % chunk_size];
-    }
-    /// Returns: nullptr if this thread does not see it yet.
-    T* find(std::uint32_t index) const noexcept {
-        // Acquire: pairs with the release in grow_to.
-        T* const chunk = chunks_[index / chunk_size].load(std::memory_order_acquire);
-        return chunk != nullptr ? chunk + index % chunk_size : nullptr;
-    }
-    void grow_to(std::uint32_t index) {
-        std::atomic<T*>& chunk = chunks_[index / chunk_size];
-        // Relaxed: only a holder of the lock stores. Release: pairs with find(), which has no lock.
-        if (chunk.load(std::memory_order_relaxed) == nullptr)
-            chunk.store(new_chunk(), std::memory_order_release);
-    }
-
-private:
-    static T* new_chunk() {
-        auto* const chunk = static_cast<T*>(need_permanent_memory(chunk_size * sizeof(T)));
-        std::uninitialized_value_construct_n(chunk, chunk_size);
-        return chunk;
-    }
-
-    static constexpr std::uint32_t chunk_size = 1024;
-    std::array<std::atomic<T*>, table_size / chunk_size> chunks_{};
-};
 
 struct entry_of_id {
     // The key and the address are read without the lock. The address is stored before the key, and

@@ -61,6 +61,10 @@ static_assert(offsetof(frame, previous_map) == 32);
 static_assert(is<copy_frame>(40, 8) && is<sole_entry>(40, 8) && is<Entered>(40, 8) &&
               is<pinned_map>(8, 8));
 static_assert(is<ext::snapshot>(8, 8) && is<ext::copy_scope>(40, 8) && is<ext::flow_scope>(8, 8));
+static_assert(is<Callback<void(void*)>>(8, 8) && is<callback_object>(24, 8) &&
+              is<callback_call>(16, 8));
+static_assert(offsetof(callback_object, call) == 0 && offsetof(callback_object, destroy) == 8 &&
+              offsetof(callback_object, ends_with_call) == 16);
 static_assert(is<ext::flow>(56, 8) && offsetof(ext::flow, frame_) == 0);
 static_assert(offsetof(ext::flow, map_) == 40 && offsetof(ext::flow, running_) == 48);
 static_assert(is<promise_flow>(80, 8) && offsetof(promise_flow, flow) == 64 &&
@@ -126,5 +130,6 @@ static_assert(offsetof(diagnostic, where) == 48);
 static_assert(static_cast<int>(diagnostic_kind::module_not_kept) == 5);
 static_assert(static_cast<int>(diagnostic_kind::set_in_event_loop) == 6);
 static_assert(static_cast<int>(diagnostic_kind::scope_in_event_loop) == 7);
+static_assert(static_cast<int>(diagnostic_kind::callback_has_ended) == 8);
 
 } // namespace
