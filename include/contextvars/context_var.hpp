@@ -82,6 +82,9 @@ public:
     /// Returns: the name, for people. Cost: none.
     std::string_view name() const noexcept CONTEXTVARS_LIFETIMEBOUND { return variable::name(); }
 
+    /// Returns: whether it was made with attributes{.secret = true}. Cost: none.
+    bool is_secret() const noexcept { return variable::is_secret(); }
+
     /// Returns: the value in the current context, else the default.
     /// Throws: LookupError if there is neither.
     /// Cost: an indexed load, as of a thread_local array; never allocates.
