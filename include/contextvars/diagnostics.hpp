@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
 // The diagnostics hook. It is told of misuse if nothing can be thrown: in destructors, and while
-// the library is loaded.
+// the library is loaded. dump_current() shows what this thread's contexts are.
 #ifndef CONTEXTVARS_DIAGNOSTICS_HPP
 #define CONTEXTVARS_DIAGNOSTICS_HPP
 
 #include <contextvars/config.hpp>
 
+#include <iosfwd>
 #include <string_view>
 
 namespace contextvars::inline v0 {
@@ -55,6 +56,13 @@ CONTEXTVARS_EXPORT diagnostics_hook set_diagnostics_hook(diagnostics_hook hook) 
 /// Cost: setting and resetting outside of tasks and callbacks takes a few microseconds then.
 /// Threads: any.
 CONTEXTVARS_EXPORT void check_event_loops() noexcept;
+
+/// Writes the contexts that are entered on this thread, one a line, the current one first and the
+/// thread's own last, each with its bindings: `<Context at 0x…>: user='ann', depth=7`. Secret
+/// values are not shown. If a << sets variables, the bindings of before are shown.
+/// Throws: std::bad_alloc, and any exception of the << of a value.
+/// Cost: it captures the current context.
+CONTEXTVARS_EXPORT void dump_current(std::ostream& out);
 
 } // namespace contextvars::inline v0
 

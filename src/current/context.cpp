@@ -405,13 +405,8 @@ std::ostream& operator<<(std::ostream& out, const Context& context) {
         *bindings.get(),
         [](void* argument, const detail::cell& cell) {
             auto& [stream, separator] = *static_cast<struct list*>(argument);
-            stream << std::exchange(separator, ", ") << detail::name_of(cell.key);
-            if (!detail::variable_exists(cell.key))
-                stream << " (destroyed)";
-            stream << '=';
-            const detail::type_operations& operations = detail::operations_of_key(cell.key);
-            detail::print_in_list(stream, operations, detail::value_in(cell.value, operations),
-                                  detail::is_secret(cell.key));
+            stream << std::exchange(separator, ", ");
+            detail::print_binding(stream, cell);
             return true;
         },
         &list);

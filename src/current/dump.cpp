@@ -5,12 +5,17 @@
 #include "storage/map.hpp"
 #include "variables/registry.hpp"
 
+#include <contextvars/detail/capture.hpp>
 #include <contextvars/detail/current.hpp>
 #include <contextvars/detail/frame.hpp>
+#include <contextvars/diagnostics.hpp>
 
+#include <ostream>
 #include <sstream>
+#include <utility>
 
-namespace contextvars::inline v0::detail {
+namespace contextvars::inline v0 {
+namespace detail {
 
 namespace {
 
@@ -67,4 +72,41 @@ std::string dump(const map& map) {
     return out.str();
 }
 
-} // namespace contextvars::inline v0::detail
+namespace {
+
+void print_bindings(std::ostream& out, const map& map) {
+    struct list {
+        std::ostream& out;
+        const char* separator;
+    } list{out, ": "};
+    for_each(
+        map,
+        [](void* argument, const cell& cell) {
+            auto& [stream, separator] = *static_cast<struct list*>(argument);
+            stream << std::exchange(separator, ", ");
+            print_binding(stream, cell);
+            return true;
+        },
+        &list);
+    out << '\n';
+}
+
+} // namespace
+} // namespace detail
+
+void dump_current(std::ostream& out) {
+    // A << may set variables: then the current map becomes another one. Those below stay.
+    const detail::pinned_map pinned = detail::pinned_map::shared();
+    const detail::frame* frame = detail::top_frame();
+    const detail::map* map = pinned.get();
+    while (true) {
+        detail::print_frame(out, frame);
+        detail::print_bindings(out, *map);
+        if (frame == nullptr || frame->previous_map == nullptr)
+            return;
+        map = frame->previous_map;
+        frame = frame->previous;
+    }
+}
+
+} // namespace contextvars::inline v0

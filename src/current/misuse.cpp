@@ -2,8 +2,8 @@
 //
 // What is thrown if a variable is missing, and if a token is used wrongly.
 #include "current/print.hpp"
-#include "current/thread_state.hpp"
 
+#include <contextvars/detail/current.hpp>
 #include <contextvars/detail/variable.hpp>
 #include <contextvars/errors.hpp>
 
@@ -36,15 +36,7 @@ void throw_reset_error(reset_result result, const variable& variable, const undo
         throw ValueError(message.str());
     default:
         message << " was created in a different Context than the current one, ";
-        if (const frame* frame = top_frame(); frame == nullptr || frame->previous_map == nullptr)
-            message << "this thread's base context";
-        else if (frame->context == nullptr)
-            message << "a copy that belongs to a coroutine or callback";
-        else {
-            message << "<Context at ";
-            print_address(message, context_of(*frame));
-            message << '>';
-        }
+        print_frame(message, top_frame());
         throw ValueError(message.str());
     }
 }

@@ -118,6 +118,27 @@ void print_variable(std::ostream& out, key_type key) {
     out << '>';
 }
 
+void print_binding(std::ostream& out, const cell& bound) {
+    out << name_of(bound.key);
+    if (!variable_exists(bound.key))
+        out << " (destroyed)";
+    out << '=';
+    const type_operations& operations = operations_of_key(bound.key);
+    print_in_list(out, operations, value_in(bound.value, operations), is_secret(bound.key));
+}
+
+void print_frame(std::ostream& out, const frame* frame) {
+    if (frame == nullptr || frame->previous_map == nullptr) {
+        out << "this thread's base context";
+    } else if (frame->context == nullptr) {
+        out << "a copy that belongs to a coroutine or callback";
+    } else {
+        out << "<Context at ";
+        print_address(out, context_of(*frame));
+        out << '>';
+    }
+}
+
 void print(std::ostream& out, const variable& variable, const void* default_value) {
     out << "<ContextVar name='" << variable.name() << '\'';
     if (default_value != nullptr) {

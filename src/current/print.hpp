@@ -4,6 +4,7 @@
 #ifndef CONTEXTVARS_SRC_CURRENT_PRINT_HPP
 #define CONTEXTVARS_SRC_CURRENT_PRINT_HPP
 
+#include <contextvars/detail/map.hpp>
 #include <contextvars/detail/value.hpp>
 #include <contextvars/detail/variable.hpp>
 
@@ -11,6 +12,7 @@
 
 namespace contextvars::inline v0::detail {
 
+struct frame;
 struct thread_state;
 
 /// Prints the value if it can be printed and is not secret; else its type in angle brackets.
@@ -38,6 +40,13 @@ private:
 
 /// Prints `<ContextVar name='v' at 0x…>` for a key, whose variable may be gone.
 void print_variable(std::ostream& out, key_type key);
+
+/// Prints a binding: `user='ann'`; if the variable is gone, it says so.
+void print_binding(std::ostream& out, const cell& bound);
+
+/// Prints the context that a frame has entered: its address, or its kind. nullptr is the thread's
+/// base context.
+void print_frame(std::ostream& out, const frame* frame);
 
 /// Prints a token, and its variable without the default.
 void print_token(std::ostream& out, const undo& undo, const void* token);
