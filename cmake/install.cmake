@@ -27,3 +27,14 @@ if(NOT BUILD_SHARED_LIBS)
 endif()
 configure_file(cmake/contextvars.pc.in contextvars.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/contextvars.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+# The script for GDB, from where GDB loads it together with the library: in the folder for scripts, below
+# the library's own path. The prefix is known when the files are installed.
+get_target_property(contextvars_type contextvars TYPE)
+if(contextvars_type STREQUAL "SHARED_LIBRARY" AND UNIX AND NOT APPLE)
+  install(CODE "
+    get_filename_component(prefix \"\${CMAKE_INSTALL_PREFIX}\" ABSOLUTE)
+    file(INSTALL \"${PROJECT_SOURCE_DIR}/debuggers/gdb/contextvars-gdb.py\"
+      DESTINATION \"\${prefix}/${CMAKE_INSTALL_DATADIR}/gdb/auto-load\${prefix}/${CMAKE_INSTALL_LIBDIR}\"
+      RENAME \"$<TARGET_FILE_NAME:contextvars>-gdb.py\")" COMPONENT contextvars_gdb)
+endif()
