@@ -27,7 +27,7 @@ function(part text first last result rest)
   set(${rest} "${left}" PARENT_SCOPE)
 endfunction()
 
-foreach(page README.md docs/tour.md docs/integrating.md)
+foreach(page README.md docs/tour.md docs/recipes.md docs/integrating.md)
   file(READ ${SOURCE_DIR}/${page} text)
   set(names) # of regions, as file:region
   set(files)
