@@ -11,8 +11,10 @@
 #include <contextvars/context.hpp>
 #include <contextvars/context_var.hpp>
 #include <contextvars/diagnostics.hpp>
+#include <contextvars/diff.hpp>
 #include <contextvars/errors.hpp>
 #include <contextvars/scope.hpp>
+#include <contextvars/suppress_flow.hpp>
 #include <contextvars/thread.hpp>
 #include <contextvars/token.hpp>
 #include <contextvars/traits.hpp>

@@ -302,7 +302,7 @@ public:
 
 private:
     A awaited_;
-    ext::snapshot captured_ = ext::snapshot::of_current();
+    ext::snapshot captured_ = snapshot_map::all_of_current();
 };
 
 } // namespace detail

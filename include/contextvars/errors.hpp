@@ -26,7 +26,8 @@ public:
     ~KeyError() override;
 };
 
-/// Thrown for a token that was made by another variable, or in another context.
+/// Thrown for a token that was made by another variable, or in another context; and for a variable
+/// whose capture_policy is none of the enumerators.
 class CONTEXTVARS_EXPORT ValueError : public std::invalid_argument {
 public:
     using std::invalid_argument::invalid_argument;

@@ -16,6 +16,7 @@
 
 #include <contextvars/detail/frame.hpp>
 
+#include <new>
 #include <utility>
 
 namespace contextvars::inline v0::detail {
@@ -37,10 +38,29 @@ void give_edition(map& map) noexcept {
         map.writer = map_writer::edition(new_identity());
 }
 
+/// Captures the bindings of a map of which something is not to be captured.
+[[gnu::noinline]] map* capture_part(map& from) noexcept {
+    if (suppressions(from) != 0)
+        return empty_map();
+    const bool has_all =
+        for_each(from, [](void*, const cell& cell) { return is_captured(cell.key); }, nullptr);
+    if (!has_all || &from != current_map() || !unshared(from) || is_published(from))
+        return copy_captured_or_none(from);
+    from.nodes %= partly_captured; // what was left out is bound no more
+    return capture_bindings(&from);
+}
+
+/// Shares a map, unless something is not to be captured. In a function of its own, so that capture_anew()
+/// compares in memory, and takes no register for what it compares.
+[[gnu::noinline]] map* share_whole(map* from) noexcept {
+    return is_captured_whole(*from) ? share_some(from) : capture_part(*from);
+}
+
 // In a function of its own, so that a capture that finds a clean map saves no registers.
 [[gnu::noinline]] map* capture_anew(map* from) noexcept {
-    if (!is_one_block(*from) || from == empty_map() ||
-        (this_thread_state() == nullptr && try_this_thread() == nullptr))
+    if (!is_one_block(*from))
+        return share_whole(from);
+    if (from == empty_map() || (this_thread_state() == nullptr && try_this_thread() == nullptr))
         return share(from);
     // Only the current map is this thread's to write to. Several threads may capture other maps at
     // once, that of a bound callable, say.
@@ -52,8 +72,15 @@ void give_edition(map& map) noexcept {
     if (from->reach >= cloned_at_capture << 4 &&
         (!reuse_blocks ||
          std::exchange(this_thread_state()->last_shared, from->writer) != from->writer))
-        return share(from);
+        return share_whole(from);
     return copy_or_share(from);
+}
+
+[[gnu::noinline]] map* share_anew(map* current) noexcept {
+    if (!is_captured_whole(*current))
+        return capture_part(*current);
+    give_edition(*current);
+    return share_some(current);
 }
 
 /// Keeps a map that only the caller refers to for the next capture, or ends it.
@@ -72,6 +99,14 @@ void give_edition(map& map) noexcept {
 
 } // namespace
 
+map* copy_captured_or_none(const map& from) noexcept {
+    try {
+        return copy_captured(from);
+    } catch (const std::bad_alloc&) {
+        return empty_map();
+    }
+}
+
 map* capture_of_own(map* from) noexcept {
     if (!from->writer.has_edition())
         give_edition(*from);
@@ -87,11 +122,14 @@ map* capture_bindings(map* from) noexcept {
     return capture_anew(from);
 }
 
+map* take_over_current_bindings() noexcept {
+    map* const current = current_map();
+    return is_captured_whole(*current) ? capture_bindings(current) : share_some(current);
+}
+
 map* share_current_bindings() noexcept {
     map* const current = current_map();
-    if (current != empty_map() && !current->writer.has_edition())
-        give_edition(*current);
-    return share(current);
+    return current->writer.has_edition() ? share(current) : share_anew(current);
 }
 
 void release_bindings(map* map) noexcept {

@@ -12,6 +12,9 @@ struct thread_state;
 
 /// As capture_bindings, for a map that only the caller can reach.
 map* capture_of_own(map* from) noexcept;
+/// Returns: a map with those bindings that are captured, and one reference. If there is no memory for
+/// it, returns the empty map: what is never to be captured is not captured then either.
+map* copy_captured_or_none(const map& from) noexcept;
 /// Frees the map that `state` keeps for the next capture.
 void release_clean_map(thread_state& state) noexcept;
 

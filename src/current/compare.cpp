@@ -9,6 +9,7 @@
 // once. These are calls in calls, so their depth has a limit, as recursion has in Python.
 // Two maps are compared once, however often they meet. A context that binds two copies of another,
 // which binds two of a third, and so on, has few maps but many paths to them.
+#include "current/compare.hpp"
 #include "current/thread_state.hpp"
 #include "storage/map.hpp"
 #include "variables/registry.hpp"
@@ -16,9 +17,7 @@
 #include <contextvars/context.hpp>
 #include <contextvars/errors.hpp>
 
-#include <algorithm>
 #include <cstddef>
-#include <cstring>
 #include <map>
 #include <string>
 #include <typeinfo>
@@ -29,33 +28,6 @@ namespace contextvars::inline v0 {
 namespace detail {
 
 namespace {
-
-/// Finds every binding of a map, also those of variables that are gone, which are a list in the
-/// map.
-class bindings_by_key {
-public:
-    /// Throws: std::bad_alloc, if there are bindings in the list.
-    explicit bindings_by_key(const map& map) : map_(map) {
-        if (map.rest != nullptr)
-            for (const dead_binding* dead = map.rest->dead; dead != nullptr; dead = dead->next)
-                dead_.push_back(&dead->bound);
-        std::sort(dead_.begin(), dead_.end(),
-                  [](const cell* a, const cell* b) { return a->key < b->key; });
-    }
-
-    const cell* find(key_type key) const noexcept {
-        if (const cell* const found = detail::find(map_, key))
-            return found;
-        const auto dead = std::lower_bound(
-            dead_.begin(), dead_.end(), key,
-            [](const cell* bound, key_type wanted) { return bound->key < wanted; });
-        return dead != dead_.end() && (*dead)->key == key ? *dead : nullptr;
-    }
-
-private:
-    const map& map_;
-    std::vector<const cell*> dead_;
-};
 
 /// A comparison of two contexts, with all that it leads to. A thread has one at a time: if == of a
 /// value compares contexts in the value, it asks this one.
@@ -169,7 +141,7 @@ private:
     }
 
     bool are_equal(const map& a, const map& b, evaluation& going_on) {
-        if (a.size != b.size)
+        if (binding_count(a) != binding_count(b))
             return false;
         const bindings_by_key of_b(b);
         const auto visit = [&](const cell& in_a) {
@@ -190,9 +162,7 @@ private:
                    evaluation& going_on) {
         const void* const value_a = value_in(a, operations);
         const void* const value_b = value_in(b, operations);
-        // Identical are: one node; or, for values that have no place of their own, the same bits.
-        if (operations.in_node ? value_a == value_b
-                               : std::memcmp(value_a, value_b, operations.size()) == 0)
+        if (are_identical(operations, value_a, value_b))
             return true;
         if (*operations.type == typeid(Context)) {
             pinned_map inner_a(*static_cast<const Context*>(value_a));

@@ -55,7 +55,7 @@ Context& destroyed_context() noexcept;
 
 struct snapshot_access::snapshot {
     explicit snapshot(const Context& context) : map(context) {
-        cells.reserve(map.get()->size);
+        cells.reserve(binding_count(*map.get()));
         for_each(
             *map.get(),
             [](void* argument, const cell& cell) {
@@ -300,6 +300,12 @@ pinned_map::pinned_map(const Context& context) noexcept {
         map_ = context_access::share_bindings(context);
 }
 
+pinned_map pinned_map::copy_of(const Context& context) noexcept {
+    pinned_map all(context);
+    return is_captured_whole(*all.map_) ? std::move(all)
+                                        : pinned_map(copy_captured_or_none(*all.map_));
+}
+
 const snapshot_access::snapshot* snapshot_access::take(const Context& context) {
     return new const snapshot(context);
 }
@@ -332,12 +338,12 @@ binding snapshot_access::at(const snapshot& snapshot, std::size_t index) noexcep
 using detail::context_access;
 
 Context::Context(const Context& other) noexcept {
-    context_access::set_bindings(*this, detail::pinned_map(other).take());
+    context_access::set_bindings(*this, detail::pinned_map::copy_of(other).take());
 }
 
 Context::Context(Context&& other) noexcept {
     if ((context_access::state(other) & detail::in_use) != 0)
-        context_access::set_bindings(*this, detail::pinned_map(other).take());
+        context_access::set_bindings(*this, detail::pinned_map::copy_of(other).take());
     else
         context_access::move_from(*this, other);
 }
@@ -360,7 +366,7 @@ Context& Context::operator=(Context&& other) {
 }
 
 std::size_t Context::size() const noexcept {
-    return context_access::read(*this, [](const detail::map& map) { return map.size; });
+    return context_access::read(*this, [](const detail::map& map) { return binding_count(map); });
 }
 
 bool Context::contains_key(detail::key_type key) const noexcept {

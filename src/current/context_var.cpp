@@ -40,8 +40,8 @@ bool begin_writing(map& current, frame& top) noexcept {
     return true;
 }
 
-/// Returns: the current map, which may be changed in place from now on. Throws: std::bad_alloc.
-map* own_current_map(frame& frame) {
+/// The body of own_current_map(), for functions that call nothing besides.
+[[gnu::always_inline]] inline map* own_map(frame& frame) {
     map* current = current_map();
     if (unshared(*current) && begin_writing(*current, frame))
         return current;
@@ -71,7 +71,7 @@ struct thread_current {
     }
     static identity_type context_of(const map& map) noexcept { return map.writer.identity(); }
     static cell& own_place_for(key_type key) {
-        return place_for(own_current_map(top()), key, set_current_map);
+        return place_for(own_map(top()), key, set_current_map);
     }
     static bool is_gone(key_type key) noexcept { return !variable_exists(key); }
     static void share_old_value(const undo& undo) noexcept {
@@ -82,6 +82,9 @@ struct thread_current {
     static constexpr auto put = detail::put;
     static constexpr auto remove = detail::remove;
 };
+
+/// Whether a binding of the key changes more than a cell and the size.
+constexpr bool needs_care(key_type key) noexcept { return (key & 7) != 0; }
 
 /// Precondition: there is one, as is() has found.
 frame& entered_frame() noexcept { return *top_frame(); }
@@ -187,11 +190,13 @@ template <bool of_guard>
 
 } // namespace
 
+map* own_current_map(frame& frame) { return own_map(frame); }
+
 template <bool of_guard>
 void bind_anyhow(const variable& variable, word value, undo& undo) {
     const key_type key = variable.key();
     map& map = *current_map();
-    if (in_node(key) || key == unbound_key)
+    if (needs_care(key)) // so does unbound_key
         return bind_with_care<of_guard>(variable, value, undo);
     if (!map.writer.is_frame())
         return unshared(map) ? bind_first<of_guard>(variable, value, undo)
@@ -204,7 +209,7 @@ template void bind_anyhow<true>(const variable& variable, word value, undo& undo
 
 reset_result unbind_anyhow(key_type key, undo& undo) noexcept {
     map& map = *current_map();
-    if (undo.used() || undo.key != key || !map.writer.is_frame(undo.context) || in_node(key))
+    if (undo.used() || undo.key != key || !map.writer.is_frame(undo.context) || needs_care(key))
         return unbind_with_care(key, undo);
     if (undo.state == undo_state::removes) {
         if (map.rest != nullptr || map.key_at(map.offset_of(key)) != key)

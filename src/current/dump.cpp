@@ -47,7 +47,7 @@ void draw(std::ostream& out, const cell& cell) {
 
 std::string dump(const map& map) {
     std::ostringstream out;
-    out << state_of(map) << ", " << map.size << " in " << capacity_of(map) << " places\n";
+    out << state_of(map) << ", " << binding_count(map) << " in " << capacity_of(map) << " places\n";
     if (&map == empty_map())
         return out.str();
     for (std::uint32_t place = 0; place != capacity_of(map); ++place) {

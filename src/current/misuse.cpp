@@ -9,6 +9,7 @@
 
 #include <new>
 #include <sstream>
+#include <string_view>
 
 namespace contextvars::inline v0::detail {
 
@@ -17,6 +18,14 @@ void throw_lookup_error(const variable& variable, const void* default_value) {
     print(message, variable, default_value);
     message << " is missing in the current context and has no default";
     throw LookupError(message.str());
+}
+
+void throw_policy_error(std::string_view name) {
+    std::ostringstream message;
+    message
+        << "ContextVar '" << name
+        << "': attributes::captured is neither capture_policy::always nor capture_policy::never";
+    throw ValueError(message.str());
 }
 
 void throw_reset_error(reset_result result, const variable& variable, const undo& undo,

@@ -33,7 +33,7 @@ void mixed_flow::resume_mixed() noexcept {
 }
 
 bool mixed_flow::leave_home() noexcept {
-    ext::snapshot current = ext::snapshot::of_current();
+    ext::snapshot current = snapshot_map::all_of_current();
     suspend();
     if (!is_at_home()) {
         resume();
@@ -44,7 +44,7 @@ bool mixed_flow::leave_home() noexcept {
 }
 
 void mixed_flow::take_over_current() noexcept {
-    ext::snapshot current = ext::snapshot::of_current();
+    ext::snapshot current = snapshot_map::all_of_current();
     const ext::flow_scope scope(*this);
     snapshot_map::make_current(std::move(current));
 }

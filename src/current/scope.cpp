@@ -12,9 +12,6 @@
 
 namespace contextvars::inline v0::detail {
 
-namespace {
-
-/// Whether the context with this identity is entered on this thread, below the current one.
 bool is_entered_below(identity_type context) noexcept {
     for (const frame* frame = top_frame(); frame != nullptr; frame = frame->previous)
         if (frame->identity == context)
@@ -23,8 +20,6 @@ bool is_entered_below(identity_type context) noexcept {
     const thread_state* const state = this_thread_state();
     return state != nullptr && state->base.identity == context && context != 0;
 }
-
-} // namespace
 
 void report_unrestored(const undo& undo, reset_result result) noexcept {
     if (result == reset_result::wrong_context)

@@ -43,6 +43,13 @@ thread_state* try_this_thread() noexcept;
 /// std::bad_alloc, the first time on a thread; base_is_checked (see event_loops.hpp).
 frame& current_frame();
 
+/// Returns: the current map, which may be changed in place from now on; the same bindings, perhaps in a
+/// clone. Precondition: `frame` is current_frame(). Throws: std::bad_alloc.
+map* own_current_map(frame& frame);
+
+/// Whether the context with this identity is entered on this thread, below the current one.
+bool is_entered_below(identity_type context) noexcept;
+
 /// Returns: the Context object that a frame has entered, also if it is destroyed; or nullptr.
 const Context* context_of(const frame& frame) noexcept;
 

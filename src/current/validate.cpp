@@ -13,10 +13,11 @@ namespace {
 struct counts {
     std::uint32_t bindings = 0;
     std::uint32_t nodes_in_table = 0;
+    std::uint32_t uncaptured = 0;
 };
 
 const char* broken_in_cell(const cell& cell) noexcept {
-    if ((cell.key & 0xE) != 0 || cell.key >> 44 == 0)
+    if ((cell.key & 0xA) != 0 || cell.key >> 44 == 0)
         return "a cell holds what is no key";
     if (in_node(cell.key) != operations_of_key(cell.key).in_node)
         return "a key and its variable's type disagree on where the value is";
@@ -42,6 +43,7 @@ const char* broken_in_table(const map& map, counts& found) noexcept {
         if (const char* const broken = broken_in_cell(cell))
             return broken;
         ++found.bindings;
+        found.uncaptured += is_captured(cell.key) ? 0 : 1;
         found.nodes_in_table += in_node(cell.key) ? 1 : 0;
     }
     return nullptr;
@@ -75,6 +77,7 @@ const char* broken_in_trie(const map& map, const trie_part* part, std::uint32_t 
         if (const char* const broken = broken_in_cell(cell))
             return broken;
         ++found.bindings;
+        found.uncaptured += is_captured(cell.key) ? 0 : 1;
     }
     return nullptr;
 }
@@ -93,6 +96,7 @@ const char* broken_in_rest(const map& map, counts& found) noexcept {
         if (const char* const broken = broken_in_cell(dead->bound))
             return broken;
         ++found.bindings;
+        found.uncaptured += is_captured(dead->bound.key) ? 0 : 1;
     }
     return nullptr;
 }
@@ -122,9 +126,11 @@ const char* broken_invariant(const map& map) noexcept {
     if (map.rest != nullptr)
         if (const char* const broken = broken_in_rest(map, found))
             return broken;
-    if (found.nodes_in_table != map.nodes)
+    if (found.nodes_in_table != static_cast<std::uint32_t>(node_count(map)))
         return "a map miscounts the nodes in its table";
-    return found.bindings == map.size ? nullptr : "a map miscounts its bindings";
+    if (is_captured_whole(map) && (suppressions(map) != 0 || found.uncaptured != 0))
+        return "a map is captured whole that is not to be";
+    return found.bindings == binding_count(map) ? nullptr : "a map miscounts its bindings";
 }
 
 } // namespace contextvars::inline v0::detail

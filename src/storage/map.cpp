@@ -57,7 +57,7 @@ struct core_policy : atomic_counts {
         return drop_one(block.references);
     }
 
-    static bool is_counted(const map& map) noexcept { return map.nodes != 0; }
+    static bool is_counted(const map& map) noexcept { return node_count(map) != 0; }
     static void share_value(const cell& cell) noexcept {
         if (in_node(cell.key))
             share_node(node_of(cell.value));
@@ -81,21 +81,6 @@ using core_operations = map_operations<core_policy>;
 
 } // namespace
 
-map* share(map* map) noexcept {
-    if (map == empty_map())
-        return map;
-    CONTEXTVARS_ASSERT(map->references.load(std::memory_order_relaxed) != 0);
-    if (map->writer.is_frame()) {
-        CONTEXTVARS_ASSERT(unshared(*map));
-        // Then the map is this thread's alone: no locked instruction is needed.
-        map->writer = map_writer::nobody();
-        map->references.store(2, std::memory_order_relaxed);
-    } else {
-        add_one(map->references);
-    }
-    return map;
-}
-
 map* copy_or_share(map* from) noexcept {
     CONTEXTVARS_ASSERT(is_one_block(*from));
     void* const memory = try_allocate(core_policy::class_of_capacity(capacity_of(*from)));
@@ -113,6 +98,30 @@ void end(map* map) noexcept {
 }
 
 map* clone(map* shared, bool gives) { return core_operations::clone(shared, gives); }
+
+map* copy_captured(const map& from) {
+    map* made = core_operations::clone(empty_map(), false);
+    const auto add = [&made](const cell& bound) {
+        if (!is_captured(bound.key))
+            return;
+        cell& place = core_operations::place_for(made, bound.key,
+                                                 [&made](map* larger) noexcept { made = larger; });
+        core_policy::share_value(bound);
+        core_operations::put(*made, place, bound.key, bound.value);
+    };
+    try {
+        if (from.rest != nullptr) // the dead come first: what has their ids now buries them again
+            for (const dead_binding* dead = from.rest->dead; dead != nullptr; dead = dead->next)
+                add(dead->bound);
+        std::uint32_t position = 0;
+        while (const cell* const bound = next_cell(from, position))
+            add(*bound);
+    } catch (...) {
+        core_operations::release(made);
+        throw;
+    }
+    return made;
+}
 
 cell* place_at_once(map& map, key_type key) noexcept {
     return core_operations::place_at_once(map, key);

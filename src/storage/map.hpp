@@ -15,10 +15,7 @@
 
 namespace contextvars::inline v0::detail {
 
-/// Adds a reference. Never fails.
-map* share(map* map) noexcept;
-
-/// Whether all that the map holds is in its own block.
+/// Whether all that the map holds is in its own block, and is captured.
 inline bool is_one_block(const map& map) noexcept { return map.nodes == 0 && map.rest == nullptr; }
 
 /// Returns: a copy of the same edition; if there is no memory for it, the map itself, shared.
@@ -43,9 +40,28 @@ inline bool unshared(const map& map) noexcept {
     return &map != empty_map() && map.references.load(std::memory_order_acquire) == 1;
 }
 
+/// Adds a reference. Never fails. Precondition: it is not the empty map.
+inline map* share_some(map* map) noexcept {
+    CONTEXTVARS_ASSERT(map->references.load(std::memory_order_relaxed) != 0);
+    if (map->writer.is_frame()) {
+        CONTEXTVARS_ASSERT(unshared(*map));
+        // Then the map is this thread's alone: no locked instruction is needed.
+        map->writer = map_writer::nobody();
+        map->references.store(2, std::memory_order_relaxed);
+    } else {
+        add_one(map->references);
+    }
+    return map;
+}
+/// The same for any map.
+inline map* share(map* map) noexcept { return map == empty_map() ? map : share_some(map); }
+
 /// Returns: a map with the same bindings and one reference. Takes over a reference to `shared` if
 /// `gives` says so. Throws: std::bad_alloc; then it has taken none.
 map* clone(map* shared, bool gives);
+
+/// Returns: a map with those bindings that are captured, and one reference. Throws: std::bad_alloc.
+map* copy_captured(const map& from);
 
 /// Precondition: the map has a writer.
 inline cell* own_far_place(map& map, key_type key) noexcept {

@@ -31,6 +31,15 @@
 namespace contextvars::inline v0::detail {
 
 constexpr bool in_node(key_type key) noexcept { return (key & 1) != 0; }
+constexpr bool is_captured(key_type key) noexcept { return (key & 4) == 0; }
+
+inline constexpr std::uint8_t partly_captured = 0x80; // of map::nodes
+inline int node_count(const map& map) noexcept { return map.nodes % partly_captured; }
+inline bool is_captured_whole(const map& map) noexcept { return map.nodes < partly_captured; }
+
+inline constexpr std::uint32_t one_suppression = 1U << 24; // of map::size
+inline std::uint32_t binding_count(const map& map) noexcept { return map.size % one_suppression; }
+inline std::uint32_t suppressions(const map& map) noexcept { return map.size / one_suppression; }
 
 inline constexpr std::uint32_t smallest_capacity = 4;
 inline constexpr std::uint32_t copied_by_hand = 8; // cells
@@ -331,7 +340,7 @@ struct map_operations {
     /// Drops all that a map holds, except its memory. It is not inlined, so that release() of a map
     /// of small values saves no registers.
     [[gnu::noinline]] static void release_what_is_counted(map& map) noexcept {
-        int left = map.nodes;
+        int left = node_count(map);
         for (std::uint32_t i = 0; left != 0; ++i)
             if (const cell& cell = cells_of(map)[i]; in_node(cell.key)) {
                 Policy::release_value(cell);
@@ -441,6 +450,8 @@ struct map_operations {
             ++map.size;
             if (in_node(key))
                 count_node(map, place, 1);
+            if (!is_captured(key))
+                map.nodes |= partly_captured;
             // As in replace_trie(): the value is there before its key is.
             std::atomic_signal_fence(std::memory_order_release);
             place.key = key;

@@ -206,8 +206,10 @@ struct registry {
         const std::uint32_t id = take_id();
         entry_of_id& entry = ids[id];
         ++entry.generation;
-        const key_type key = (variable.operations_->in_node ? 1U : 0U) | key_type{id} << 4 |
-                             key_type{described} << 24 | key_type{entry.generation} << 44;
+        const key_type key = (variable.operations_->in_node ? 1U : 0U) |
+                             (variable.attributes_.captured == capture_policy::never ? 4U : 0U) |
+                             key_type{id} << 4 | key_type{described} << 24 |
+                             key_type{entry.generation} << 44;
         entry.name.store(name, std::memory_order_release);
         entry.variable.store(&variable, std::memory_order_release);
         entry.key.store(key, std::memory_order_release);

@@ -39,7 +39,7 @@ static_assert(is<cell>(16, 8) && offsetof(cell, key) == 0 && offsetof(cell, valu
 static_assert(is<map>(32, 16));
 static_assert(offsetof(map, reach) == 0 && offsetof(map, size) == 4 &&
               offsetof(map, references) == 8);
-static_assert(offsetof(map, nodes) == 12 && offsetof(map, rest) == 16 &&
+static_assert(offsetof(map, nodes) == 12 && sizeof(map::nodes) == 1 && offsetof(map, rest) == 16 &&
               offsetof(map, writer) == 24);
 static_assert(is<empty_map_storage>(48, 16) && offsetof(empty_map_storage, place) == 32);
 static_assert(is<trie_part>(8, 4) && offsetof(trie_part, references) == 0 &&

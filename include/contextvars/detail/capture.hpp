@@ -26,6 +26,9 @@ CONTEXTVARS_EXPORT void release_bindings(map* map) noexcept;
 /// Takes a reference to the current map, even if it is small. It is for captures that are kept
 /// while much else runs, and often made many times of one context.
 CONTEXTVARS_EXPORT map* share_current_bindings() noexcept;
+/// As capture_bindings(current_map()), also of bindings that are not captured, and of a context whose
+/// capture is suppressed. It is for an owner that goes on in the giver's place.
+CONTEXTVARS_EXPORT map* take_over_current_bindings() noexcept;
 
 /// A reference to a map. Its holder may read the map, and nobody changes the map in place.
 class pinned_map {
@@ -39,6 +42,8 @@ public:
     /// Holds the bindings of `context`. If another thread runs it, these are the bindings at its
     /// entry.
     CONTEXTVARS_EXPORT explicit pinned_map(const Context& context) noexcept;
+    /// Holds those of them that are captured.
+    CONTEXTVARS_EXPORT static pinned_map copy_of(const Context& context) noexcept;
 
     pinned_map(const pinned_map& other) noexcept : map_(capture(other.map_)) {}
     pinned_map(pinned_map&& other) noexcept : map_(other.take()) {}

@@ -17,7 +17,8 @@ namespace contextvars::inline v0::detail {
 
 /// The identity of one variable in the maps. It is never used again for another variable.
 ///   bit 0       the value is in a node (else in the cell itself)
-///   bits 1..3   0
+///   bit 2       the binding is not captured
+///   bits 1, 3   0
 ///   bits 4..23  id: small and dense, used again when its variable is gone
 ///   bits 24..43 descriptor: the name and type, interned
 ///   bits 44..63 generation: how often the id was used again, plus 1; so no key is 0
@@ -149,12 +150,14 @@ private:
 
 /// The head of a map. `capacity` cells follow it. A key's place among them is its id modulo the
 /// capacity, which is a power of two up to 64. A binding whose place is taken is in `rest`.
-struct alignas(16) map {                   // four bits of its address are free for marks
-    std::uint32_t reach;                   ///< (capacity - 1) << 4: masks a key to 16 * its place
-    std::uint32_t size;                    ///< bindings, those in rest included
+struct alignas(16) map { // four bits of its address are free for marks
+    std::uint32_t reach; ///< (capacity - 1) << 4: masks a key to 16 * its place
+    std::uint32_t size;  ///< bits 0..23: bindings, those in rest included; bits 24..31: how many
+                         ///< suppress_flow() guards the context has
     std::atomic<std::uint32_t> references; ///< 1: its holder may change it in place
-    std::uint8_t nodes;                    ///< cells (without rest's) whose value is in a node
-    trie* rest;                            ///< nullptr as long as every key has found its place
+    std::uint8_t nodes; ///< bits 0..6: cells (without rest's) whose value is in a node; bit 7: a
+                        ///< capture may not be to have all that is here
+    trie* rest;         ///< nullptr as long as every key has found its place
     map_writer writer;
 
     /// Returns: the offset of a key's place from the first cell, in bytes.

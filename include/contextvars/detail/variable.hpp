@@ -33,11 +33,16 @@ inline constexpr reset_result reset_no_memory{4};
 
 namespace detail {
 
+/// Throws ValueError: the variable's policy is none of the enumerators.
+[[noreturn]] CONTEXTVARS_EXPORT void throw_policy_error(std::string_view name);
+
 class variable {
 public:
     constexpr variable(std::string_view name, const type_operations& operations,
                        attributes attributes)
         : operations_(&operations), attributes_(attributes) {
+        if (attributes.captured > capture_policy::never)
+            throw_policy_error(name);
         // A constant initialiser's characters live as long as the program; any others may be a
         // temporary's.
         if (std::is_constant_evaluated())

@@ -40,7 +40,8 @@ public:
     static snapshot shared() noexcept { return snapshot(detail::pinned_map::shared()); }
     /// Holds the bindings of `context`. If another thread runs it, these are the bindings at its
     /// entry.
-    explicit snapshot(const Context& context) noexcept : bindings_(context) {}
+    explicit snapshot(const Context& context) noexcept
+        : bindings_(detail::pinned_map::copy_of(context)) {}
 
 private:
     explicit snapshot(detail::pinned_map bindings) noexcept : bindings_(std::move(bindings)) {}
@@ -219,6 +220,8 @@ struct snapshot_map {
         if (top == nullptr || before != top->published)
             adopt(before);
     }
+    /// Returns: the current bindings, all of them, for a coroutine that goes on with them.
+    static ext::snapshot all_of_current() noexcept { return adopt(take_over_current_bindings()); }
     static map* take(ext::snapshot captured) noexcept { return captured.bindings_.take(); }
     static ext::snapshot adopt(map* map) noexcept { return ext::snapshot(pinned_map::adopt(map)); }
 };
