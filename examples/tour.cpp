@@ -5,6 +5,7 @@
 #include <contextvars/contextvars.hpp>
 #include <contextvars/ext/flow.hpp>
 
+#include <future>
 #include <iostream>
 #include <memory>
 #include <source_location>
@@ -252,6 +253,48 @@ void threads() {
     // [/threads]
 }
 
+void futures() {
+    // [futures]
+    user.set("ann");
+    auto result = std::async(contextvars::bind_context([] { return user.get(); }));
+    std::packaged_task<bool()> task(contextvars::bind_context([] { return user.get() == "ann"; }));
+    auto is_ann = task.get_future();
+    std::jthread pool(std::move(task)); // any thread, at any time
+    user.set("bob");
+    expect(result.get() == "ann" && is_ann.get());
+    // [/futures]
+}
+
+void suppress_flow() {
+    // [suppress_flow]
+    user.set("ann");
+    {
+        auto suppressed = contextvars::suppress_flow(); // this timer is to be nobody's
+        contextvars::jthread timer([](std::stop_token) { expect(user.try_get() == nullptr); });
+        expect(user.get() == "ann"); // here it is still known
+    }
+    {
+        auto empty = contextvars::without_context(); // for code that is called at once
+        expect(user.try_get() == nullptr);
+    }
+    // stays in the context in which it is set, and is in no copy:
+    static const contextvars::ContextVar<int> lease{
+        "lease", contextvars::attributes{.captured = contextvars::capture_policy::never}};
+    lease.set(7);
+    expect(lease.get() == 7);
+    contextvars::copy_context().run([] { expect(lease.try_get() == nullptr); });
+    // [/suppress_flow]
+}
+
+void diff() {
+    // [diff]
+    const contextvars::Context before = contextvars::copy_context();
+    user.set("ann");
+    for (const auto& [variable, was, is] : diff(before, contextvars::copy_context()))
+        expect(variable == user && !was && *is->as<std::string>() == "ann");
+    // [/diff]
+}
+
 void errors() {
     // [errors]
     std::string message;
@@ -309,7 +352,8 @@ int main() {
         contextvars::Context().run(part);
     for (const auto part : {run, enter, context_values, mapping, items, equality, print})
         contextvars::Context().run(part);
-    for (const auto part : {bind_context, bind_given_context, threads, errors, diagnostics, flow})
+    for (const auto part : {bind_context, bind_given_context, threads, futures, suppress_flow, diff,
+                            errors, diagnostics, flow})
         contextvars::Context().run(part);
     std::cout << (failures == 0 ? "everything holds\n" : "");
     return failures == 0 ? 0 : 1;
