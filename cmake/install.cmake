@@ -15,9 +15,6 @@ install(FILES ${PROJECT_BINARY_DIR}/contextvarsConfig.cmake
 # Relocatable: the prefix is found from where the .pc file lies.
 file(RELATIVE_PATH contextvars_pc_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 set(contextvars_pc_cflags)
-if(BUILD_SHARED_LIBS)
-  string(APPEND contextvars_pc_cflags " -DCONTEXTVARS_SHARED")
-endif()
 if(NOT CONTEXTVARS_INITIAL_EXEC)
   string(APPEND contextvars_pc_cflags " -DCONTEXTVARS_SLOT_BY_CALL")
 endif()

@@ -10,6 +10,13 @@
 #define CONTEXTVARS_VERSION_MINOR 1
 #define CONTEXTVARS_VERSION_PATCH 0
 
+#if !defined(__GNUC__) // clang defines it, too
+#error "contextvars needs g++ or clang"
+#elif defined(_WIN32)
+#error "contextvars needs POSIX threads, so it does not run on Windows"
+#elif defined(__clang__) ? __clang_major__ < 14 : __GNUC__ < 12
+#error "contextvars needs g++ 12, clang 14, or a newer one"
+#endif
 #if !defined(__cpp_exceptions)
 #error "contextvars reports misuse by exceptions: compile with exceptions enabled"
 #endif
@@ -20,19 +27,7 @@
 #error "contextvars needs C++20"
 #endif
 
-// The CMake target and the pkg-config file define CONTEXTVARS_SHARED for users of the shared
-// library. It is defined for the library itself, too.
-#if defined(_WIN32) && defined(CONTEXTVARS_SHARED)
-#if defined(CONTEXTVARS_BUILDING)
-#define CONTEXTVARS_EXPORT __declspec(dllexport)
-#else
-#define CONTEXTVARS_EXPORT __declspec(dllimport)
-#endif
-#elif defined(__GNUC__)
 #define CONTEXTVARS_EXPORT __attribute__((visibility("default")))
-#else
-#define CONTEXTVARS_EXPORT
-#endif
 
 // If a program is built without NDEBUG, a precondition that does not hold ends it with a message.
 #if defined(NDEBUG)

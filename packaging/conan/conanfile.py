@@ -63,5 +63,3 @@ class ContextvarsConan(ConanFile):
         self.cpp_info.builddirs = [os.path.join("lib", "cmake", "contextvars")]
         self.cpp_info.libs = ["contextvars"]
         self.cpp_info.system_libs = ["pthread"]
-        if self.options.shared:
-            self.cpp_info.defines = ["CONTEXTVARS_SHARED"]
