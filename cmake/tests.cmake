@@ -1,8 +1,19 @@
 # CONTEXTVARS_TESTS: all, or a list of groups: `core`; `hop`, of it what is built again for each compiler;
-# and the integrations, by the names of their folders.
-set(CONTEXTVARS_TESTS all CACHE STRING "Which tests to build: all, or a list of core, hop and integrations")
+# `programs`, of it what is built again for each machine; and the integrations, by the names of their folders.
+set(CONTEXTVARS_TESTS all CACHE STRING "Which tests to build: all, or a list of core, hop, programs and integrations")
+set(CONTEXTVARS_GOOGLETEST "" CACHE PATH "GoogleTest's sources, to build it for the tests; else it is looked for")
 
-find_package(GTest QUIET)
+if(CONTEXTVARS_GOOGLETEST)
+  add_library(contextvars_googletest STATIC EXCLUDE_FROM_ALL
+    ${CONTEXTVARS_GOOGLETEST}/src/gtest-all.cc ${CONTEXTVARS_GOOGLETEST}/src/gtest_main.cc)
+  target_compile_features(contextvars_googletest PUBLIC cxx_std_20)
+  target_include_directories(contextvars_googletest SYSTEM PUBLIC ${CONTEXTVARS_GOOGLETEST}/include PRIVATE ${CONTEXTVARS_GOOGLETEST})
+  target_link_libraries(contextvars_googletest PUBLIC Threads::Threads)
+  add_library(GTest::gtest_main ALIAS contextvars_googletest)
+  set(GTest_FOUND TRUE)
+else()
+  find_package(GTest QUIET)
+endif()
 if(NOT GTest_FOUND AND CONTEXTVARS_TESTS STREQUAL "all")
   message(STATUS "contextvars: no tests: they need GoogleTest (libgtest-dev)")
   set(CONTEXTVARS_BUILD_TESTS OFF)

@@ -100,7 +100,8 @@ inline void set_top_frame(frame* frame) noexcept { top_frame_slot = frame; }
 
 /// The number of this thread, as std::this_thread::get_id() prints it. Its two low bits are 0.
 inline std::uint64_t thread_number() noexcept {
-    return reinterpret_cast<std::uint64_t>(__builtin_thread_pointer());
+    // By way of an integer of its size: else the sign of a narrower pointer would be extended.
+    return reinterpret_cast<std::uintptr_t>(__builtin_thread_pointer());
 }
 
 #endif
