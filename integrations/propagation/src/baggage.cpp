@@ -21,8 +21,8 @@ using detail::skip;
 std::size_t skip_value(std::string_view text, std::size_t at) noexcept {
     for (; at != text.size() && is(text[at], detail::baggage_octet); ++at)
         if (text[at] == '%') {
-            if (text.size() - at < 3 || detail::hex_digit(text[at + 1], true) < 0 ||
-                detail::hex_digit(text[at + 2], true) < 0)
+            if (text.size() - at < 3 || detail::hex_digit(text[at + 1]) < 0 ||
+                detail::hex_digit(text[at + 2]) < 0)
                 return std::string_view::npos;
             at += 2;
         }
@@ -159,7 +159,7 @@ std::string decoded(std::string_view text) {
     for (std::size_t i = 0; i != text.size(); ++i) {
         char c = text[i];
         if (c == '%') { // the parser has seen that two digits follow
-            c = static_cast<char>(hex_digit(text[i + 1], true) * 16 + hex_digit(text[i + 2], true));
+            c = static_cast<char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
             i += 2;
         }
         ascii &= static_cast<unsigned char>(c) < 0x80;

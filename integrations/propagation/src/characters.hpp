@@ -64,13 +64,13 @@ constexpr std::string_view without_white(std::string_view text) noexcept {
     return text;
 }
 
-/// Returns: the digit's value, or -1. Upper case only counts if `upper` is set.
-constexpr int hex_digit(char c, bool upper) noexcept {
+/// Returns: the digit's value, or -1.
+constexpr int hex_digit(char c) noexcept {
     if (c >= '0' && c <= '9')
         return c - '0';
     if (c >= 'a' && c <= 'f')
         return c - 'a' + 10;
-    if (upper && c >= 'A' && c <= 'F')
+    if (c >= 'A' && c <= 'F')
         return c - 'A' + 10;
     return -1;
 }

@@ -15,25 +15,36 @@ namespace contextvars::inline v0::propagation {
 
 namespace {
 
+/// The values of the digits of an id: lower case alone. Others have a bit that no digit has.
+constexpr std::uint8_t no_digit = 16;
+constexpr std::array<std::uint8_t, 256> make_digits() noexcept {
+    std::array<std::uint8_t, 256> table{};
+    table.fill(no_digit);
+    for (std::uint8_t i = 0; i != 16; ++i)
+        table[static_cast<unsigned char>("0123456789abcdef"[i])] = i;
+    return table;
+}
+constexpr std::array<std::uint8_t, 256> digits = make_digits();
+
 /// Reads two digits for each byte.
-/// Returns: whether all are digits, in lower case.
+/// Returns: whether all are digits.
 /// Precondition: the text has as many.
 bool read_hex(std::string_view text, std::span<std::uint8_t> bytes) noexcept {
-    int wrong = 0;
+    unsigned seen = 0;
     for (std::size_t i = 0; i != bytes.size(); ++i) {
-        const int high = detail::hex_digit(text[2 * i], false);
-        const int low = detail::hex_digit(text[2 * i + 1], false);
-        wrong |= high | low; // is negative if one is
-        bytes[i] = static_cast<std::uint8_t>(high * 16 + low);
+        const unsigned high = digits[static_cast<unsigned char>(text[2 * i])];
+        const unsigned low = digits[static_cast<unsigned char>(text[2 * i + 1])];
+        seen |= high | low;
+        bytes[i] = static_cast<std::uint8_t>(high << 4 | low);
     }
-    return wrong >= 0;
+    return (seen & no_digit) == 0;
 }
 
 char* write_hex(char* to, std::span<const std::uint8_t> bytes) noexcept {
-    constexpr std::string_view digits = "0123456789abcdef";
+    constexpr const char* text = "0123456789abcdef";
     for (const std::uint8_t byte : bytes) {
-        *to++ = digits[byte >> 4];
-        *to++ = digits[byte & 15];
+        *to++ = text[byte >> 4];
+        *to++ = text[byte & 15];
     }
     return to;
 }

@@ -15,6 +15,7 @@
 #include <contextvars/propagation/environment.hpp>
 #include <contextvars/propagation/export_as.hpp>
 #include <contextvars/propagation/fault.hpp>
+#include <contextvars/propagation/stop_clock.hpp>
 #include <contextvars/propagation/string_map.hpp>
 #include <contextvars/propagation/trace_parent.hpp>
 #include <contextvars/propagation/trace_state.hpp>
