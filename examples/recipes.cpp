@@ -404,7 +404,7 @@ void reference() {
     // [reference]
     auto outer = user.scoped("ann");
     const std::string& wrong = user.get(); // good until the next line that sets
-    const std::string right = user.get();
+    std::string right = user.get();
     expect(wrong == "ann");
     user.set("bob");
     expect(right == "ann");

@@ -17,6 +17,8 @@
 
 #include <memory>
 #include <sstream>
+#include <utility>
+#include <vector>
 
 namespace contextvars::inline v0 {
 
@@ -52,7 +54,8 @@ protected:
         dump_current(left);
         fail(left.str().c_str());
         // Contexts are left in the reverse order, so this one must stay entered, too.
-        static_cast<void>(begun_.release());
+        static auto& still_entered = *new std::vector<std::unique_ptr<begun>>;
+        still_entered.push_back(std::move(begun_));
     }
 
 private:

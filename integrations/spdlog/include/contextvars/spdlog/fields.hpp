@@ -15,11 +15,11 @@
 #include <charconv>
 #include <cmath>
 #include <cstddef>
-#include <optional>
 #include <sstream>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace contextvars::inline v0 {
@@ -123,7 +123,7 @@ bool append_field(std::string& out, field_style style, const void* variable) {
     } else {
         // A << is code of the user: it may set variables, and may throw. It runs in a copy of the
         // context, which ends with it.
-        std::optional<std::string> printed;
+        std::string printed;
         try {
             const ext::copy_scope scope(ext::snapshot::of_current());
             std::ostringstream stream;
@@ -132,9 +132,10 @@ bool append_field(std::string& out, field_style style, const void* variable) {
             else
                 stream << *value;
             printed = std::move(stream).str();
-        } catch (...) { // the line is worth more than the value
+        } catch (...) {
+            printed = "?"; // the line is worth more than the value
         }
-        append_text(out, style, printed.has_value() ? std::string_view(*printed) : "?");
+        append_text(out, style, printed);
     }
     return true;
 }
