@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# check.sh PROGRAM WORK [OPENTELEMETRY]: counts instructions. A request's operations have limits, which are the counts with
-# g++ 12 and three of a hundred; and no parser takes more than 140 instructions for a byte of the input that
-# takes it longest, or 3,000 in all, at any size. With OPENTELEMETRY, a program of
-# the same operations by OpenTelemetry C++: to parse and write has to take three times as many there.
+# check.sh PROGRAM WORK [OPENTELEMETRY]: counts instructions. A request's operations have limits, which are
+# the counts with g++ 12 and three of a hundred; and no parser takes more than 140 instructions for a byte of
+# the input that takes it longest, or 3,000 in all, at any size. With OPENTELEMETRY, a program of the same
+# operations by OpenTelemetry C++: to parse and write has to take three times as many there.
 set -euo pipefail
 program=$1 work=$2 other=${3:-}
 
