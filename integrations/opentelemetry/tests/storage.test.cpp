@@ -225,10 +225,11 @@ TEST_F(OpenTelemetryStorage,
 TEST_F(OpenTelemetryStorage, attaches_below_nothing_that_another_thread_detached) {
     std::optional<Token> one(attach(1));
     std::thread([&] { one.reset(); }).join();
-    {
-        const Token two = attach(2);
-    }
-    EXPECT_EQ(current(), 0);
+    const Token two = attach(2);
+    cv::copy_context().run([&] {
+        EXPECT_TRUE(detach(two));
+        EXPECT_EQ(current(), 0);
+    });
 }
 
 TEST_F(OpenTelemetryStorage, keeps_in_a_copy_what_a_truncated_token_of_the_parent_had) {
