@@ -35,7 +35,7 @@ namespace {
 cv::ContextVar<int> request{"request", 0};
 cv::ContextVar<std::shared_ptr<Counted>> held{"held"};
 
-class Qt6Test : public contextvars_tests::Isolated {
+class QtTest : public contextvars_tests::Isolated {
 protected:
     void process() { QCoreApplication::processEvents(); }
 
@@ -77,7 +77,7 @@ private:
 
 } // namespace
 
-TEST_F(Qt6Test, run_calls_in_the_context_of_its_caller) {
+TEST_F(QtTest, run_calls_in_the_context_of_its_caller) {
     const auto scope = request.scoped(1);
     std::vector<QFuture<int>> futures;
     for (int i = 0; i < 100; ++i) {
@@ -92,7 +92,7 @@ TEST_F(Qt6Test, run_calls_in_the_context_of_its_caller) {
 }
 
 // A thread that waits for a result runs the call itself, if the pool has not begun with it.
-TEST_F(Qt6Test, a_waiting_thread_that_runs_the_call_itself_does_it_in_the_calls_context) {
+TEST_F(QtTest, a_waiting_thread_that_runs_the_call_itself_does_it_in_the_calls_context) {
     QThreadPool pool;
     pool.setMaxThreadCount(1);
     std::latch begun(1);
@@ -116,7 +116,7 @@ TEST_F(Qt6Test, a_waiting_thread_that_runs_the_call_itself_does_it_in_the_calls_
     go_on.count_down();
 }
 
-TEST_F(Qt6Test, run_with_a_promise_does_so_too) {
+TEST_F(QtTest, run_with_a_promise_does_so_too) {
     const auto scope = request.scoped(5);
     const QFuture<int> future = QtConcurrent::run(cv::bind_context([](QPromise<int>& promise) {
         promise.addResult(request.get());
@@ -125,7 +125,7 @@ TEST_F(Qt6Test, run_with_a_promise_does_so_too) {
     EXPECT_EQ(future.results(), (QList<int>{5, 6}));
 }
 
-TEST_F(Qt6Test, continuations_run_in_the_context_in_which_they_were_attached) {
+TEST_F(QtTest, continuations_run_in_the_context_in_which_they_were_attached) {
     QPromise<int> promise;
     promise.start();
     std::atomic<int> after = 0;
@@ -153,7 +153,7 @@ TEST_F(Qt6Test, continuations_run_in_the_context_in_which_they_were_attached) {
     EXPECT_EQ(unbound, 4);
 }
 
-TEST_F(Qt6Test, a_queued_call_runs_in_the_context_of_who_queued_it) {
+TEST_F(QtTest, a_queued_call_runs_in_the_context_of_who_queued_it) {
     loop_thread other;
     Worker worker;
     worker.moveToThread(&other.get());
@@ -172,7 +172,7 @@ TEST_F(Qt6Test, a_queued_call_runs_in_the_context_of_who_queued_it) {
     EXPECT_EQ(blocking, 7);
 }
 
-TEST_F(Qt6Test, a_signal_carries_the_context_of_who_connected) {
+TEST_F(QtTest, a_signal_carries_the_context_of_who_connected) {
     loop_thread other;
     Worker worker;
     worker.moveToThread(&other.get());
@@ -191,7 +191,7 @@ TEST_F(Qt6Test, a_signal_carries_the_context_of_who_connected) {
     EXPECT_EQ(worker.in_slot, 0) << "a plain slot runs in the context of its thread's loop";
 }
 
-TEST_F(Qt6Test, a_signal_that_is_sent_by_a_queued_call_carries_the_context_of_who_sends) {
+TEST_F(QtTest, a_signal_that_is_sent_by_a_queued_call_carries_the_context_of_who_sends) {
     loop_thread other;
     Worker worker;
     worker.moveToThread(&other.get());
@@ -206,7 +206,7 @@ TEST_F(Qt6Test, a_signal_that_is_sent_by_a_queued_call_carries_the_context_of_wh
     EXPECT_EQ(worker.in_slot, 9);
 }
 
-TEST_F(Qt6Test, timers_and_the_pool_take_what_is_bound) {
+TEST_F(QtTest, timers_and_the_pool_take_what_is_bound) {
     QEventLoop loop;
     int in_timer = 0;
     {
@@ -226,7 +226,7 @@ TEST_F(Qt6Test, timers_and_the_pool_take_what_is_bound) {
     EXPECT_EQ(in_pool, 3);
 }
 
-TEST_F(Qt6Test, what_qt_never_calls_keeps_no_value_alive) {
+TEST_F(QtTest, what_qt_never_calls_keeps_no_value_alive) {
     const NothingLeaks checks;
     {
         const auto scope = held.scoped(std::make_shared<Counted>());
