@@ -295,7 +295,8 @@ class carried_awaitable {
 public:
     explicit carried_awaitable(A&& awaited) : awaited_(std::forward<A>(awaited)) {}
 
-    auto operator co_await() && {
+    // Not for rvalues alone: QCoro takes what an lvalue has for an awaitable, and nothing else.
+    auto operator co_await() {
         using awaiter = decltype(detail::awaiter_of(std::forward<A>(awaited_)));
         return carried_awaiter<awaiter>(std::forward<A>(awaited_), std::move(captured_));
     }
