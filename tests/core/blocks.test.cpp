@@ -122,7 +122,7 @@ TEST(BlocksTest, have_one_holder_however_many_threads_exchange_them) {
     constexpr int rounds = CONTEXTVARS_TESTS_THREAD_SANITIZED ? 200 : 2000;
     const auto exchange = std::make_unique<block_exchange>();
     std::barrier start(threads);
-    std::vector<std::jthread> running;
+    std::vector<std::thread> running;
     for (int thread = 0; thread != threads; ++thread)
         running.emplace_back([&, thread] {
             block_cache cache(*exchange);
@@ -141,7 +141,8 @@ TEST(BlocksTest, have_one_holder_however_many_threads_exchange_them) {
             }
             cache.clear();
         });
-    running.clear();
+    for (std::thread& thread : running)
+        thread.join();
     while (free_block* chain = exchange->take(small))
         while (chain != nullptr)
             contextvars::detail::give_memory(std::exchange(chain, chain->next));

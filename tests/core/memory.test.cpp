@@ -246,7 +246,7 @@ TEST_F(MemoryTest, of_contexts_that_another_thread_drops_is_used_again) {
     std::binary_semaphore full{0};
     std::binary_semaphore empty{0};
     constexpr int rounds = 10;
-    std::jthread drops([&] {
+    std::thread drops([&] {
         for (int round = 0; round != rounds; ++round) {
             full.acquire();
             for (cv::Context& context : made)
@@ -263,6 +263,7 @@ TEST_F(MemoryTest, of_contexts_that_another_thread_drops_is_used_again) {
         full.release();
         empty.acquire();
     }
+    drops.join();
     EXPECT_EQ(allocated, 0) << "once warm";
 }
 #endif

@@ -9,11 +9,13 @@
 
 #include <latch>
 #include <memory>
-#include <stop_token>
 #include <string>
 #include <thread>
 #include <type_traits>
 #include <utility>
+#if defined(__cpp_lib_jthread) // libc++ has none of it yet
+#include <stop_token>
+#endif
 
 namespace cv = contextvars;
 using contextvars_tests::isolated;
@@ -114,6 +116,7 @@ TEST_F(ThreadTest, makes_the_parents_tokens_foreign) {
     EXPECT_EQ(v.try_reset(token), cv::reset_result::ok);
 }
 
+#if defined(__cpp_lib_jthread)
 TEST_F(ThreadTest, of_a_jthread_runs_without_a_stop_token) {
     cv::ContextVar<int> v{"v"};
     v.set(1);
@@ -156,6 +159,7 @@ TEST_F(ThreadTest, of_a_jthread_stops_on_request) {
     thread.join();
     EXPECT_TRUE(thread.get_stop_source().stop_requested());
 }
+#endif
 
 TEST_F(ThreadTest, started_in_a_thread_of_this_library_carries_on) {
     cv::ContextVar<int> v{"v"};
