@@ -72,8 +72,8 @@ awaitable<std::invoke_result_t<F&&>> run_on(E executor, F f) {
 /// Throws: std::bad_alloc.
 template <class E, class F>
     requires net::execution::is_executor<E>::value
-awaitable<std::invoke_result_t<F&&>> to_thread(const E& executor, F f) {
-    return asio_detail::run_on<E, F>(executor, std::move(f));
+awaitable<std::invoke_result_t<F&&>> to_thread(const E& on, F f) {
+    return asio_detail::run_on<E, F>(on, std::move(f));
 }
 
 /// As above, on an execution context, such as a thread_pool, that outlives the call.
