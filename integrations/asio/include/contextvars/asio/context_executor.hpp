@@ -324,24 +324,24 @@ template <class T>
 concept is_execution_context = std::derived_from<T, net::execution_context>;
 
 template <class E>
-E without_context(const E& executor) noexcept {
+E plain_executor(const E& executor) noexcept {
     return executor;
 }
 template <class E>
-E without_context(const context_executor<E>& executor) noexcept {
+E plain_executor(const context_executor<E>& executor) noexcept {
     return executor.get_inner_executor();
 }
 
 template <class E>
-using without_context_type =
-    std::remove_cvref_t<decltype(asio_detail::without_context(std::declval<const E&>()))>;
+using plain_executor_type =
+    std::remove_cvref_t<decltype(asio_detail::plain_executor(std::declval<const E&>()))>;
 
 struct make_strand_function {
     template <class E>
         requires net::execution::is_executor<E>::value
-    context_executor<net::strand<without_context_type<E>>> operator()(const E& executor) const {
+    context_executor<net::strand<plain_executor_type<E>>> operator()(const E& executor) const {
         return context_executor(
-            net::strand<without_context_type<E>>(asio_detail::without_context(executor)));
+            net::strand<plain_executor_type<E>>(asio_detail::plain_executor(executor)));
     }
     template <is_execution_context C>
     context_executor<net::strand<typename C::executor_type>> operator()(C& context) const {

@@ -55,7 +55,7 @@ awaitable<std::invoke_result_t<F&&>> run_on(E executor, F f) {
             }
             net::post(work, std::move(handler));
         };
-        net::post(asio_detail::without_context(executor), std::move(run));
+        net::post(asio_detail::plain_executor(executor), std::move(run));
     };
     co_await net::async_initiate<const net::use_awaitable_t<>, void()>(initiate,
                                                                        net::use_awaitable);
