@@ -164,7 +164,7 @@ private:
         const void* const value_b = value_in(b, operations);
         if (are_identical(operations, value_a, value_b))
             return true;
-        if (*operations.type == typeid(Context)) {
+        if (same_type(*operations.type, typeid(Context))) {
             pinned_map inner_a(*static_cast<const Context*>(value_a));
             pinned_map inner_b(*static_cast<const Context*>(value_b));
             if (inner_a.get() == inner_b.get())

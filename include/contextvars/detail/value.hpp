@@ -218,7 +218,12 @@ CONTEXTVARS_EXPORT bool is_named_in_one_file(const char* mangled) noexcept;
 /// modules, so they are compared by name. If a name is for one file only, they are compared by
 /// address.
 inline bool same_type(const std::type_info& a, const std::type_info& b) noexcept {
+// == of libc++ compares addresses, and a hidden type_info has one in each module.
+#if defined(_LIBCPP_VERSION)
+    return &a == &b || (std::strcmp(a.name(), b.name()) == 0 && !is_named_in_one_file(a.name()));
+#else
     return &a == &b || (a == b && !is_named_in_one_file(a.name()));
+#endif
 }
 
 /// Returns: room for a value, with a node_head before it that counts one reference.
