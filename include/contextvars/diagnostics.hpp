@@ -59,9 +59,10 @@ CONTEXTVARS_EXPORT void check_event_loops() noexcept;
 
 /// Writes the contexts that are entered on this thread, one a line, the current one first and the
 /// thread's own last, each with its bindings: `<Context at 0x…>: user='ann', depth=7`. Secret
-/// values are not shown. If a << sets variables, the bindings of before are shown.
+/// values are not shown. If a << sets variables, the bindings of before are shown. If the context has
+/// a suppress_flow() guard, the line says so.
 /// Throws: std::bad_alloc, and any exception of the << of a value.
-/// Cost: it captures the current context.
+/// Cost: the next set in the current context clones its bindings.
 CONTEXTVARS_EXPORT void dump_current(std::ostream& out);
 
 } // namespace contextvars::inline v0

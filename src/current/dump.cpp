@@ -95,12 +95,16 @@ void print_bindings(std::ostream& out, const map& map) {
 } // namespace detail
 
 void dump_current(std::ostream& out) {
-    // A << may set variables: then the current map becomes another one. Those below stay.
-    const detail::pinned_map pinned = detail::pinned_map::shared();
+    // A << may set variables: then the current map becomes another one. Those below stay. It is shared
+    // and not captured, since a capture may lack bindings.
+    const detail::pinned_map pinned =
+        detail::pinned_map::adopt(detail::share(detail::current_map()));
     const detail::frame* frame = detail::top_frame();
     const detail::map* map = pinned.get();
     while (true) {
         detail::print_frame(out, frame);
+        if (detail::suppressions(*map) != 0)
+            out << " (captures are suppressed)";
         detail::print_bindings(out, *map);
         if (frame == nullptr || frame->previous_map == nullptr)
             return;

@@ -89,6 +89,24 @@ TEST(DumpCurrent, hides_secrets) {
     EXPECT_CONTAINS(text, "password=<");
 }
 
+// What a capture would lack is current all the same.
+TEST(DumpCurrent, shows_what_is_not_captured) {
+    const cv::ContextVar<int> stays{"stays", cv::attributes{.captured = cv::capture_policy::never}};
+    EXPECT_EQ(dumped([&](std::ostream& out) {
+                  const auto scope = stays.scoped(1);
+                  cv::dump_current(out);
+                  EXPECT_EQ(stays.get(), 1);
+              }),
+              "this thread's base context: stays=1\n");
+    EXPECT_EQ(dumped([](std::ostream& out) {
+                  const auto scope = user.scoped("ann");
+                  const auto suppressed = cv::suppress_flow();
+                  cv::dump_current(out);
+                  cv::Context().run([&] { cv::dump_current(out); });
+              }).find("this thread's base context (captures are suppressed): user='ann'\n<Context"),
+              0U);
+}
+
 TEST(DumpCurrent, says_that_a_variable_is_gone) {
     EXPECT_EQ(dumped([](std::ostream& out) {
                   {
