@@ -241,23 +241,43 @@ void result() {
 void c_library() {
     // [c_library]
     auto request = request_id.scoped("7f3a");
-    using callable = std::function<void()>;
-    callable wrong = [] { expect(line("event") == "[-] event"); };
-    callable right = contextvars::bind_context([] { expect(line("event") == "[7f3a] event"); });
-    const auto call = [](void* data) { (*static_cast<callable*>(data))(); };
-    on_another_thread([&] { call_from_c(call, &wrong), call_from_c(call, &right); });
+    auto wrong = [](void*) { expect(line("event") == "[-] event"); };
+    auto right =
+        contextvars::as_callback<void(void*)>([] { expect(line("event") == "[7f3a] event"); });
+    on_another_thread([&] {
+        call_from_c(wrong, nullptr);
+        call_from_c(right.function(), right.data());
+    });
     // [/c_library]
 }
 
 void connection_pool() {
     // [connection_pool]
     auto request = user.scoped("ann");
-    auto wrong = contextvars::bind_context([] { return user.get("nobody"); });
-    auto right =
-        contextvars::bind_context(contextvars::Context(), [] { return user.get("nobody"); });
+    const auto open = [] { return contextvars::bind_context([] { return user.get("nobody"); }); };
+    auto wrong = open();
+    auto right = [&] {
+        auto suppressed = contextvars::suppress_flow();
+        expect(user.get() == "ann"); // still known here
+        return open();
+    }();
     expect(wrong() == "ann"); // for as long as the connection lives
     expect(right() == "nobody");
     // [/connection_pool]
+}
+
+void transaction() {
+    // [transaction]
+    const contextvars::ContextVar<int> right{
+        "right", contextvars::attributes{.captured = contextvars::capture_policy::never}};
+    const contextvars::ContextVar<int> wrong{"wrong"};
+    auto both = contextvars::scoped(wrong.to(7), right.to(7));
+    expect(wrong.get() == 7 && right.get() == 7);
+    contextvars::thread([&] {
+        expect(*wrong.try_get() == 7); // two threads in one transaction
+        expect(right.try_get() == nullptr);
+    }).join();
+    // [/transaction]
 }
 
 void background() {
@@ -269,6 +289,16 @@ void background() {
     wrong.join();
     right.join();
     // [/background]
+}
+
+void plugin() {
+    // [plugin]
+    auto secret = user.scoped("root");
+    const auto plugin = [] { return user.get("nobody"); };
+    expect(plugin() == "root"); // wrong
+    auto empty = contextvars::without_context();
+    expect(plugin() == "nobody");
+    // [/plugin]
 }
 
 void keeps_alive() {
@@ -498,12 +528,13 @@ void dump() {
 
 void changes() {
     // [changes]
+    auto before_the_call = depth.scoped(1);
     const contextvars::Context before = contextvars::copy_context();
     user.set("ann");
     const contextvars::Context after = contextvars::copy_context();
-    expect(before != after && !before.contains(user));
-    for (const auto& [variable, value] : after)
-        expect(variable == user && *value.as<std::string>() == "ann");
+    expect(before != after);
+    for (const auto& [variable, old_value, new_value] : contextvars::diff(before, after))
+        expect(variable == user && !old_value && *new_value->as<std::string>() == "ann");
     // [/changes]
 }
 
@@ -524,14 +555,15 @@ void test_leaks() {
 
 int main() {
     // Each in a context of its own.
-    for (const auto recipe : {callback,        pool,           one_binding,     thread,
-                              async,           packaged_task,  fan_out,         siblings,
-                              many_calls,      result,         c_library,       connection_pool,
-                              background,      keeps_alive,    ends_with,       per_request,
-                              secret,          several,        dropped_guard,   exceptions,
-                              other_context,   changing_guard, missing,         reference,
-                              nested_deadline, thread_locals,  request_context, parameters,
-                              coroutine_type,  dump,           changes,         test_leaks})
+    for (const auto recipe : {callback,        pool,          one_binding,     thread,
+                              async,           packaged_task, fan_out,         siblings,
+                              many_calls,      result,        c_library,       connection_pool,
+                              transaction,     background,    plugin,          keeps_alive,
+                              ends_with,       per_request,   secret,          several,
+                              dropped_guard,   exceptions,    other_context,   changing_guard,
+                              missing,         reference,     nested_deadline, thread_locals,
+                              request_context, parameters,    coroutine_type,  dump,
+                              changes,         test_leaks})
         contextvars::Context().run(recipe);
     std::cout << (failures == 0 ? "everything holds\n" : "");
     return failures == 0 ? 0 : 1;
