@@ -180,26 +180,31 @@ def entered():
     yield 0, BASE, map_
 
 
-def map_of_running(frame):
-    """The map of a flow that some thread runs, or None."""
-    selected = gdb.selected_thread()
+def thread_that_runs(frame):
+    """The number of the thread that has entered a frame, and what it has entered from there on down."""
+    selected, selected_frame = gdb.selected_thread(), gdb.selected_frame()
     try:
         for thread in gdb.selected_inferior().threads():
             thread.switch()
-            for address, _, map_ in entered():
+            chain = list(entered())
+            for i, (address, _, _) in enumerate(chain):
                 if address == frame:
-                    return thread.num, map_
+                    return thread.num, chain[i:]
     finally:
         selected.switch()
+        selected_frame.select()
     return None
 
 
 def describe_flow(address):
+    """The bindings of a flow; if it runs, a line more for each context that is entered below it."""
     frame = Frame(address)
     if byte(address + 48):
-        found = map_of_running(address)
+        found = thread_that_runs(address)
         if found:
-            return "running on thread %d: %s" % (found[0], described(found[1]))
+            number, ((_, _, map_), *below) = found
+            lines = ["running on thread %d: %s" % (number, described(map_))]
+            return "\n".join(lines + ["%s: %s" % (name, described(map_)) for _, name, map_ in below])
     map_ = word(frame.context) if frame.context else word(address + 40)
     return "suspended: " + described(map_)
 
@@ -314,7 +319,7 @@ class FlowPrinter:
         self.address = int(value.address)
 
     def to_string(self):
-        return "<flow, %s>" % describe_flow(self.address)
+        return "<flow, %s>" % describe_flow(self.address).partition("\n")[0]
 
 
 def register():

@@ -10,6 +10,7 @@ questions=(
     -ex 'echo == contexts\n' -ex 'contextvars'
     -ex 'frame function main'
     -ex 'echo == flow\n' -ex 'contextvars flow flow' -ex 'contextvars flow &flow' -ex 'print flow'
+    -ex 'echo == running\n' -ex 'contextvars flow running' -ex 'print running'
     -ex 'echo == coroutine\n' -ex 'contextvars coroutine suspended.handle'
     -ex 'echo == printers\n' -ex 'print user' -ex 'print depth' -ex 'print context' -ex 'print token'
     -ex 'echo == misuse\n' -ex 'contextvars nonsense'
@@ -36,6 +37,10 @@ check() {
     expect "$1" "this thread's base context: user = \"base\""
     (($(grep -cF 'suspended: user = "flow"' "$1") == 3)) || { echo "$1: the flow"; status=1; }
     expect "$1" 'suspended: user = "coroutine"'
+    # the flow that runs, and the context below it
+    (($(grep -A1 '^running on thread 1: user = "runs"$' "$1" | grep -cF "this thread's base context: user = \"base\"") == 1)) ||
+        { echo "$1: the flow that runs"; status=1; }
+    expect "$1" '<flow, running on thread 1: user = "runs">'
     expect "$1" '<ContextVar "user" of std::string>' # missing in the current context
     expect "$1" '<ContextVar "depth" of int>'
     expect "$1" 'as it was when it was entered: no bindings>'

@@ -64,6 +64,9 @@ int main() {
     contextvars::Token<std::string> token = user.set("token");
     user.reset(token);
 
+    contextvars::ext::flow running;
+    running.resume();
+    user.set("runs");
     context.run([&] {
         auto many = contextvars::copy_context();
         const auto scope = contextvars::scoped(user.to("ann"), depth.to(7), password.to("hunter2"));
@@ -79,6 +82,7 @@ int main() {
             stop_here();
         });
     });
+    running.suspend();
     checked.count_down();
     other.join();
     suspended.handle.destroy();
