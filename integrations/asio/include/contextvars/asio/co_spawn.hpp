@@ -184,7 +184,8 @@ struct co_spawn_function {
 /// Asio's where a program says `using`.
 /// Precondition: a Context& outlives the task.
 /// Returns, allocates: as asio::co_spawn with this token.
-/// Throws: that, and RuntimeError where a Context& is entered or reserved.
+/// Throws: that, RuntimeError where a Context& is entered or reserved, and asio's bad_executor of an
+/// any_io_executor that holds none.
 inline constexpr asio_detail::co_spawn_function co_spawn{};
 
 } // namespace contextvars::inline v0::inline CONTEXTVARS_ASIO_NAMESPACE

@@ -282,8 +282,11 @@ const E* target(const net::any_io_executor& executor) noexcept {
 }
 
 /// What contextvars::co_spawn puts under a task that is started on `executor`: that itself, if it captures.
-/// What it usually holds is wrapped inside; wrapping it whole costs allocations.
+/// What it usually holds is wrapped inside; wrapping it whole costs allocations. Throws: bad_executor if
+/// there is none.
 inline net::any_io_executor carrying(const net::any_io_executor& executor) {
+    if (!executor)
+        throw net::execution::bad_executor(); // Asio asks it for its properties without a look
     net::any_io_executor made;
     const auto wraps = [&]<class E>(std::type_identity<E>) {
         if (target<context_executor<E>>(executor) || target<carrying_executor<E>>(executor))
