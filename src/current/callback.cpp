@@ -23,24 +23,24 @@ namespace detail {
 
 namespace {
 
-constexpr std::uint32_t none = ~0U;
+constexpr std::uint32_t no_slot = ~0U;
 
 struct callback_slot {
     callback_object* object = nullptr; ///< nullptr: the slot is free
     std::uintptr_t generation = 1;     ///< never 0, so that no data is nullptr
     std::uint32_t calls = 0;           ///< that are going on
     bool has_ended = false;
-    std::uint32_t next_free = none; ///< under registry_lock
+    std::uint32_t next_free = no_slot; ///< under registry_lock
 };
 
 // Under registry_lock, as all permanent memory. Slots that a caller has the number of are found without
 // it.
 constinit table<callback_slot> slots;
 constinit std::uint32_t slot_count = 0;
-constinit std::uint32_t first_free = none;
+constinit std::uint32_t first_free = no_slot;
 
 // A generation has the bits that the index leaves: 44, or 12 if pointers have 32.
-constexpr std::uintptr_t last_generation = UINTPTR_MAX / table_size;
+constexpr std::uintptr_t last_generation_of_slot = UINTPTR_MAX / table_size;
 
 std::uint32_t index_of(void* data) noexcept {
     return static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(data) % table_size);
@@ -50,9 +50,7 @@ std::uintptr_t generation_of(void* data) noexcept {
 }
 
 /// Returns: the slot, if there ever was one of this index.
-callback_slot* slot_of(void* data) noexcept {
-    return slots.find(index_of(data));
-}
+callback_slot* slot_of(void* data) noexcept { return slots.find(index_of(data)); }
 
 /// Precondition: the caller holds the slot's lock.
 bool is_good(const callback_slot& slot, void* data) noexcept {
@@ -64,14 +62,14 @@ callback_object* take_ended(callback_slot& slot) noexcept {
     if (!slot.has_ended || slot.calls != 0)
         return nullptr;
     slot.has_ended = false;
-    slot.generation = slot.generation == last_generation ? 0 : slot.generation + 1;
+    slot.generation = slot.generation == last_generation_of_slot ? 0 : slot.generation + 1;
     return std::exchange(slot.object, nullptr);
 }
 
 /// Returns: the index of a slot that nobody else has.
 std::uint32_t take_slot() {
     const holding guard(registry_lock);
-    if (first_free != none)
+    if (first_free != no_slot)
         return std::exchange(first_free, slots[first_free].next_free);
     if (slot_count == table_size)
         throw std::length_error("contextvars: more than 2^20 callbacks exist at once");
