@@ -120,6 +120,7 @@ struct callback_of : callback_object {
         "and return an R");
 
     template <class G>
+        requires(!std::is_same_v<std::remove_cvref_t<G>, callback_of>)
     explicit callback_of(G&& f)
         : callback_object{reinterpret_cast<void (*)()>(call_of(signature::call)), end, once},
           function(bind_context(std::forward<G>(f))) {}
