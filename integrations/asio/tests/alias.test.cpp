@@ -347,35 +347,19 @@ TEST_F(AsioOwnContext, is_what_a_task_without_one_does_not_have) {
               0);
 }
 
-// The axioms of Asio's executors, with few and with many variables bound.
-TEST_F(AsioExecutor, that_captures_is_equal_to_its_copies_however_much_is_bound) {
+// The axioms of Asio's executors and associators, with few and with many variables bound.
+
+namespace {
+
+/// Calls check() with 0 to 20 variables bound, of small and of large types.
+template <class Check>
+void with_few_and_many_bound(const Check& check) {
     std::vector<std::unique_ptr<cv::ContextVar<int>>> small;
     std::vector<std::unique_ptr<cv::ContextVar<std::string>>> large;
     for (int i = 0; i != 20; ++i) {
         small.push_back(std::make_unique<cv::ContextVar<int>>("small"));
         large.push_back(std::make_unique<cv::ContextVar<std::string>>("large"));
     }
-    net::io_context context;
-    const cv::context_executor executor(context.get_executor());
-    const auto expect_axioms = [&] {
-        namespace execution = net::execution;
-        const auto tracked = net::prefer(executor, execution::outstanding_work.tracked);
-        const auto copy = tracked;
-        EXPECT_TRUE(copy == tracked);
-        EXPECT_FALSE(copy != tracked);
-        const net::any_io_executor erased = tracked;
-        const net::any_io_executor copy_of_erased = erased;
-        EXPECT_EQ(erased, copy_of_erased);
-        EXPECT_EQ(net::prefer(tracked, execution::outstanding_work.tracked), tracked);
-        EXPECT_EQ(net::query(tracked, execution::outstanding_work),
-                  execution::outstanding_work.tracked);
-        const auto never = net::require(tracked, execution::blocking.never);
-        EXPECT_EQ(net::query(never, execution::blocking), execution::blocking.never);
-        EXPECT_TRUE(net::require(never, execution::blocking.never) == never);
-        const auto guard = net::make_work_guard(executor);
-        const auto other = guard;
-        EXPECT_EQ(guard.get_executor(), other.get_executor());
-    };
     for (const std::size_t count : {0U, 1U, 16U, 17U, 20U})
         for (const bool is_large : {false, true})
             isolated([&] {
@@ -384,8 +368,95 @@ TEST_F(AsioExecutor, that_captures_is_equal_to_its_copies_however_much_is_bound)
                         large[i]->set(text_of(1));
                     else
                         small[i]->set(1);
-                expect_axioms();
+                check();
             });
+}
+
+template <class E>
+void expect_axioms_of(const E& executor) {
+    namespace execution = net::execution;
+    const auto expect_equality = [](const auto& one) {
+        const auto copy = one;
+        auto assigned = copy;
+        assigned = one;
+        auto moved = std::move(assigned);
+        EXPECT_TRUE(copy == one);
+        EXPECT_TRUE(one == copy);
+        EXPECT_TRUE(moved == one);
+        EXPECT_FALSE(copy != one);
+        const net::any_io_executor erased = one;
+        const net::any_io_executor copy_of_erased = erased;
+        EXPECT_EQ(erased, copy_of_erased);
+        EXPECT_EQ(erased, net::any_io_executor(one));
+    };
+    expect_equality(executor);
+    const auto tracked = net::prefer(executor, execution::outstanding_work.tracked);
+    expect_equality(tracked);
+    EXPECT_TRUE(net::prefer(tracked, execution::outstanding_work.tracked) == tracked);
+    EXPECT_TRUE(net::prefer(executor, execution::outstanding_work.tracked) == tracked);
+    const auto never = net::require(tracked, execution::blocking.never);
+    expect_equality(never);
+    EXPECT_TRUE(net::require(never, execution::blocking.never) == never);
+    if constexpr (net::can_query<decltype(never), execution::outstanding_work_t>::value) {
+        EXPECT_EQ(net::query(tracked, execution::outstanding_work),
+                  execution::outstanding_work.tracked);
+        EXPECT_EQ(net::query(never, execution::blocking), execution::blocking.never);
+    }
+    EXPECT_EQ(&net::query(tracked, execution::context), &net::query(executor, execution::context));
+    EXPECT_EQ(&net::query(never, execution::context), &net::query(executor, execution::context));
+    const auto guard = net::make_work_guard(executor);
+    const auto other = guard;
+    EXPECT_TRUE(guard.get_executor() == other.get_executor());
+}
+
+} // namespace
+
+TEST_F(AsioExecutor, that_captures_obeys_the_axioms_however_much_is_bound) {
+    net::io_context context;
+    const cv::context_executor executor(context.get_executor());
+    with_few_and_many_bound([&] {
+        expect_axioms_of(executor);
+        expect_axioms_of(cv::make_strand(context));
+        expect_axioms_of(net::make_strand(executor));
+        expect_axioms_of(net::any_io_executor(executor));
+        // What co_spawn puts under a task.
+        expect_axioms_of(cv::asio_detail::carrying(context.get_executor()));
+        expect_axioms_of(cv::asio_detail::carrying(net::make_strand(context)));
+        expect_axioms_of(
+            cv::asio_detail::carrying(net::make_strand(net::any_io_executor(executor))));
+    });
+}
+
+TEST_F(AsioExecutor, allocator_and_slot_of_a_bound_handler_are_the_handler_s_own) {
+    net::io_context context;
+    net::io_context other;
+    const auto plain = [](error_code) {};
+    const auto with_executor = net::bind_executor(context.get_executor(), plain);
+    with_few_and_many_bound([&] {
+        const auto expect_same = [&](const auto& handler) {
+            const auto bound = cv::bind_context(handler);
+            const auto copy = bound;
+            const auto fallback = other.get_executor();
+            EXPECT_TRUE(net::get_associated_executor(bound) ==
+                        net::get_associated_executor(handler));
+            EXPECT_TRUE(net::get_associated_executor(copy, fallback) ==
+                        net::get_associated_executor(handler, fallback));
+            EXPECT_TRUE(net::get_associated_allocator(bound) ==
+                        net::get_associated_allocator(handler));
+#if CONTEXTVARS_TESTS_HAS_CANCELLATION
+            net::cancellation_signal signal;
+            const auto slotted = net::bind_cancellation_slot(signal.slot(), handler);
+            EXPECT_TRUE(net::get_associated_cancellation_slot(bound) ==
+                        net::get_associated_cancellation_slot(handler));
+            EXPECT_TRUE(net::get_associated_cancellation_slot(cv::bind_context(slotted)) ==
+                        signal.slot());
+            EXPECT_TRUE(net::get_associated_cancellation_slot(copy, signal.slot()) ==
+                        signal.slot());
+#endif
+        };
+        expect_same(plain);
+        expect_same(with_executor);
+    });
 }
 
 TEST_F(AsioExecutor, that_tracks_other_bindings_is_another) {
