@@ -9,6 +9,11 @@
 // it is captured. The clones of the map have the same edition until something is set in them. Only
 // maps of small values have one, so that no value waits for the thread before it ends. At most one
 // block of 1,056 bytes is kept.
+//
+// If a flow is suspended in a scope, as an executor that captures makes for a handler, the thread
+// keeps a reference to the flow's own map instead. The next capture is mostly that of the operation
+// for which the flow waits: then the flow and the operation share one map. The reference that is
+// added needs no locked instruction, since nobody else has the map.
 #include "current/capture.hpp"
 
 #include "current/thread_state.hpp"
@@ -25,16 +30,13 @@ namespace {
 
 constexpr std::uint32_t cloned_at_capture = 16; // capacity
 
-/// Whether other threads may read the map, or this thread's frame below has it: then it is not
-/// changed.
-bool is_published(const map& map) noexcept {
-    const frame* const top = top_frame();
-    return top != nullptr && &map == top->published;
-}
+/// Whether other threads may read the map, or the frame below `by` has it: then it is not changed.
+bool is_published(const map& map, const frame* by) noexcept { return by && &map == by->published; }
 
 /// Freezes a map and gives it an edition, if it can have one. The edition makes its copies known.
 void give_edition(map& map) noexcept {
-    if (is_one_block(map) && unshared(map) && !is_published(map) && try_this_thread() != nullptr)
+    if (is_one_block(map) && unshared(map) && !is_published(map, top_frame()) &&
+        try_this_thread() != nullptr)
         map.writer = map_writer::edition(new_identity());
 }
 
@@ -44,7 +46,7 @@ void give_edition(map& map) noexcept {
         return empty_map();
     const bool has_all =
         for_each(from, [](void*, const cell& cell) { return is_captured(cell.key); }, nullptr);
-    if (!has_all || &from != current_map() || !unshared(from) || is_published(from))
+    if (!has_all || &from != current_map() || !unshared(from) || is_published(from, top_frame()))
         return copy_captured_or_none(from);
     from.nodes %= partly_captured; // what was left out is bound no more
     return capture_bindings(&from);
@@ -83,18 +85,45 @@ void give_edition(map& map) noexcept {
     return share_some(current);
 }
 
+/// Keeps a map for the next capture, with the caller's reference to it. Drops the one that was kept before.
+[[gnu::always_inline]] inline void keep(map* map, thread_state& state) noexcept {
+    if (auto* const before = std::exchange(state.clean, map); before != empty_map())
+        if (drop_shared(*before))
+            end(before);
+}
+
 /// Keeps a map that only the caller refers to for the next capture, or ends it.
 [[gnu::always_inline]] inline void keep_or_end(map* map) noexcept {
     thread_state* const state = this_thread_state();
     if (!reuse_blocks || !map->writer.has_edition() || state == nullptr)
         return end(map);
-    if (auto* const before = std::exchange(state->clean, map); before != empty_map())
-        end(before);
+    keep(map, *state);
 }
 
 [[gnu::noinline]] void release_shared(map* map) noexcept {
     if (drop_shared(*map))
         keep_or_end(map);
+}
+
+// The frame below has a map of its own, to give away and to replace, if it is that of a scope.
+[[gnu::noinline]] map* read_suspended_anew(map& own, frame& scope, thread_state* state) noexcept {
+    map* const below = scope.previous_map;
+    if (!own.writer.has_edition())
+        give_edition(own);
+    const bool is_copy = &own == below || same_edition(own.writer, below->writer);
+    if (state == nullptr || !own.writer.has_edition() || own.reach >= cloned_at_capture << 4 ||
+        scope.previous == nullptr || scope.previous == &state->base ||
+        scope.previous->context != nullptr || scope.previous->published != nullptr)
+        return is_copy ? below : capture_bindings(&own);
+    map* const reads = is_copy && &own != below ? below : capture_bindings(&own);
+    if (&own == below) // whose reference the next capture is given
+        scope.previous_map = scope.published = reads;
+    else if (unshared(own)) // nobody else can add a reference meanwhile
+        own.references.store(2, std::memory_order_relaxed);
+    else
+        add_one(own.references);
+    keep(&own, *state);
+    return reads;
 }
 
 } // namespace
@@ -107,12 +136,6 @@ map* copy_captured_or_none(const map& from) noexcept {
     }
 }
 
-map* capture_of_own(map* from) noexcept {
-    if (!from->writer.has_edition())
-        give_edition(*from);
-    return capture_bindings(from);
-}
-
 map* capture_bindings(map* from) noexcept {
     thread_state* const state = this_thread_state();
     // The clean map has an edition, so equal writers are equal editions. They are equal also if
@@ -120,6 +143,16 @@ map* capture_bindings(map* from) noexcept {
     if (state != nullptr && state->clean->writer == from->writer)
         return std::exchange(state->clean, empty_map());
     return capture_anew(from);
+}
+
+map* read_suspended(map& own, frame& scope) noexcept {
+    thread_state* const state = this_thread_state();
+    // Mostly the operation that resumed the flow shared its map, and has called it in a scope that has
+    // that map now. The thread keeps a clean map of these bindings, which the scope takes instead.
+    if (&own == scope.previous_map && state != nullptr && state->clean->writer == own.writer &&
+        !is_published(own, scope.previous)) [[likely]]
+        return scope.previous_map = scope.published = std::exchange(state->clean, &own);
+    return read_suspended_anew(own, scope, state);
 }
 
 map* take_over_current_bindings() noexcept {
@@ -140,9 +173,6 @@ void release_bindings(map* map) noexcept {
     keep_or_end(map);
 }
 
-void release_clean_map(thread_state& state) noexcept {
-    if (map* const clean = std::exchange(state.clean, empty_map()); clean != empty_map())
-        end(clean);
-}
+void release_clean_map(thread_state& state) noexcept { keep(empty_map(), state); }
 
 } // namespace contextvars::inline v0::detail

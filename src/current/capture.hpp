@@ -10,8 +10,6 @@ namespace contextvars::inline v0::detail {
 
 struct thread_state;
 
-/// As capture_bindings, for a map that only the caller can reach.
-map* capture_of_own(map* from) noexcept;
 /// Returns: a map with those bindings that are captured, and one reference. If there is no memory for
 /// it, returns the empty map: what is never to be captured is not captured then either.
 map* copy_captured_or_none(const map& from) noexcept;

@@ -438,11 +438,12 @@ void flow::take_reservation(flow& other) noexcept {
 }
 
 void flow::end() noexcept {
-    if (running_) {
+    if (running()) {
         if (detail::top_frame() == &frame_) {
             suspend();
         } else if (detail::process_ends()) {
             detail::unlink(frame_);
+            keep(detail::empty_map());
             return;
         } else {
             detail::report_out_of_order(frame_, "~flow");
@@ -465,15 +466,12 @@ void flow::resume_reserved() noexcept {
 }
 
 void flow::suspend_reserved(detail::map* last) noexcept {
+    keep(detail::empty_map());
     detail::leave(frame_, last, state_of_reserved());
 }
 
 snapshot flow::copy_reserved() const noexcept {
     return context_access::is_destroyed(*frame_.context) ? snapshot() : snapshot(*frame_.context);
-}
-
-detail::map* flow::reads_instead_of(detail::map* other) const noexcept {
-    return map_.get() == other ? other : detail::capture_of_own(map_.get());
 }
 
 void suspension::suspend_reserved(flow& flow, detail::map* last) noexcept {

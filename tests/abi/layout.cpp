@@ -65,10 +65,9 @@ static_assert(is<Callback<void(void*)>>(8, 8) && is<callback_object>(24, 8) &&
               is<callback_call>(16, 8));
 static_assert(offsetof(callback_object, call) == 0 && offsetof(callback_object, destroy) == 8 &&
               offsetof(callback_object, ends_with_call) == 16);
-static_assert(is<ext::flow>(56, 8) && offsetof(ext::flow, frame_) == 0);
-static_assert(offsetof(ext::flow, map_) == 40 && offsetof(ext::flow, running_) == 48);
-static_assert(is<promise_flow>(80, 8) && offsetof(promise_flow, flow) == 64 &&
-              offsetof(promise_flow, root) == 72);
+static_assert(is<ext::flow>(40, 8) && offsetof(ext::flow, frame_) == 0);
+static_assert(is<promise_flow>(64, 8) && offsetof(promise_flow, flow) == 48 &&
+              offsetof(promise_flow, root) == 56);
 
 // Values in nodes.
 static_assert(is<node_head>(16, 16) && offsetof(node_head, references) == 0 &&

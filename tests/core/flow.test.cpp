@@ -133,6 +133,95 @@ TEST(Suspension, of_a_flow_with_no_bindings_sets_nothing_in_an_empty_context_bel
     });
 }
 
+// In these, a scope is what an executor that captures makes for a handler.
+
+TEST(Suspension, in_a_scope_gives_its_first_capture_the_flow_s_own_map) {
+    cv::ContextVar<int> v("v");
+    in_empty_context([&] {
+        cv::ext::flow flow;
+        cv::ext::snapshot captured;
+        for (int hop = 0; hop != 4; ++hop) {
+            const cv::ext::copy_scope handler(std::move(captured));
+            flow.resume();
+            if (hop % 2 == 0)
+                v.set(hop);
+            {
+                const cv::ext::suspension scope(flow);
+                captured = cv::ext::snapshot::of_current();
+                EXPECT_EQ(v.get(), hop / 2 * 2);
+                EXPECT_NE(cv::detail::current_map(), cv::detail::snapshot_map::get(captured));
+            }
+            EXPECT_NE(cv::detail::current_map(), cv::detail::snapshot_map::get(captured));
+            const cv::ext::flow_scope resumed(flow);
+            EXPECT_EQ(cv::detail::current_map(), cv::detail::snapshot_map::get(captured));
+        }
+    });
+}
+
+TEST(Suspension, that_gives_away_the_flow_s_map_keeps_all_bindings_apart) {
+    cv::ContextVar<int> v("v");
+    in_empty_context([&] {
+        const cv::ext::copy_scope handler{cv::ext::snapshot()};
+        cv::ext::flow flow;
+        flow.resume();
+        auto token = v.set(1);
+        cv::ext::snapshot captured;
+        {
+            const cv::ext::suspension scope(flow);
+            captured = cv::ext::snapshot::of_current();
+            v.set(2);
+            EXPECT_EQ(v.get(), 2);
+        }
+        EXPECT_EQ(v.try_get(), nullptr);
+        {
+            const cv::ext::copy_scope next(std::move(captured));
+            flow.resume();
+            EXPECT_EQ(v.get(), 1);
+            {
+                const cv::ext::suspension scope(flow);
+                captured = cv::ext::snapshot::of_current();
+                std::thread([&] {
+                    const cv::ext::flow_scope resumed(flow);
+                    EXPECT_EQ(v.get(), 1);
+                    v.set(3);
+                }).join();
+                EXPECT_EQ(v.get(), 1);
+            }
+            EXPECT_EQ(v.get(), 1);
+            v.set(4);
+        }
+        {
+            const cv::ext::copy_scope next(std::move(captured));
+            EXPECT_EQ(v.get(), 1);
+            v.set(5);
+        }
+        const cv::ext::flow_scope resumed(flow);
+        EXPECT_EQ(v.get(), 3);
+        v.reset(token);
+        EXPECT_EQ(v.try_get(), nullptr);
+    });
+}
+
+TEST(Suspension, that_gives_away_the_flow_s_map_takes_none_that_a_context_shows) {
+    cv::ContextVar<int> v("v");
+    in_empty_context([&] {
+        const cv::ext::copy_scope handler{cv::ext::snapshot()};
+        v.set(1);
+        cv::Context context(cv::copy_context());
+        cv::ext::flow flow{cv::ext::snapshot(context)};
+        context.run([&] {
+            flow.resume();
+            const cv::ext::suspension scope(flow);
+            const cv::ext::snapshot captured = cv::ext::snapshot::of_current();
+            EXPECT_EQ(v.get(), 1);
+        });
+        EXPECT_EQ(context[v], 1);
+        context.run([&] { v.set(2); });
+        const cv::ext::flow_scope resumed(flow);
+        EXPECT_EQ(v.get(), 1);
+    });
+}
+
 TEST(Suspension, still_sees_its_bindings_when_another_thread_has_changed_and_ended_the_flow) {
     cv::ContextVar<std::string> text("text");
     cv::ContextVar<int> number("number");

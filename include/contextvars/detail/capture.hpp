@@ -56,14 +56,12 @@ public:
             release_bindings(map_);
     }
 
+    /// Returns: the same bindings as `map` has.
+    static pinned_map copy_of(map* map) noexcept { return pinned_map(capture(map)); }
+
     map* get() const noexcept { return map_; }
     map* take() noexcept { return std::exchange(map_, empty_map()); }
     static pinned_map adopt(map* map) noexcept { return pinned_map(map); }
-    /// Precondition: the object holds the empty map.
-    void emplace(map* map) noexcept {
-        CONTEXTVARS_ASSERT(map_ == empty_map());
-        map_ = map;
-    }
 
 private:
     explicit pinned_map(map* map) noexcept : map_(map) {}

@@ -70,6 +70,13 @@ inline map* replace(const frame& frame, detail::frame& next) noexcept {
     return current_map();
 }
 
+/// For the scope of a suspension, whose frame is on top, finds the bindings of the flow that is suspended.
+/// If these are few and small, the first capture in the scope is given the flow's own map, so that the flow
+/// and the operation that it waits for hold one map.
+/// Precondition: `own` is the flow's map, and not the empty one; `scope.published` is the map below.
+/// Returns: the map that the scope reads.
+CONTEXTVARS_EXPORT map* read_suspended(map& own, frame& scope) noexcept;
+
 /// The frame of code that runs in a copy of its own.
 class copy_frame {
 protected:

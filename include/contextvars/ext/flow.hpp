@@ -60,7 +60,7 @@ public:
     /// Starts with a copy of the current context. Cost: as copy_context().
     flow() noexcept : flow(snapshot::of_current()) {}
     /// Starts with a copy of the captured context.
-    explicit flow(snapshot captured) noexcept : map_(std::move(captured.bindings_)) {}
+    explicit flow(snapshot captured) noexcept { frame_.previous_map = captured.bindings_.take(); }
 
     /// Runs in `context` itself. Values that the flow sets are stored there at each suspension. The
     /// context is reserved for the flow.
@@ -69,8 +69,9 @@ public:
     CONTEXTVARS_EXPORT explicit flow(Context& context);
 
     /// Precondition: other is not running.
-    flow(flow&& other) noexcept : frame_(other.frame_), map_(std::move(other.map_)) {
-        CONTEXTVARS_ASSERT(!other.running_);
+    flow(flow&& other) noexcept : frame_(other.frame_) {
+        CONTEXTVARS_ASSERT(!other.running());
+        other.frame_.previous_map = detail::empty_map();
         if (frame_.context != nullptr) [[unlikely]]
             take_reservation(other);
     }
@@ -79,18 +80,18 @@ public:
     /// A flow that runs is suspended first. If this thread made something else current since, the
     /// diagnostics hook is told and the program terminated, unless the process ends.
     ~flow() {
-        if (frame_.context != nullptr || running_) [[unlikely]]
+        if (frame_.context != nullptr || running()) [[unlikely]]
             end();
+        detail::pinned_map::adopt(map());
     }
 
     /// Makes the flow's context current on this thread.
     /// Precondition: the flow is not running.
     // Inline also if a compiler finds a coroutine large enough: a hop is made of these.
     [[gnu::always_inline]] void resume() noexcept {
-        CONTEXTVARS_ASSERT(!running_);
-        running_ = true;
+        CONTEXTVARS_ASSERT(!running());
         if (frame_.context == nullptr) [[likely]]
-            detail::push(frame_, map_.take());
+            detail::push(frame_, map());
         else
             resume_reserved();
     }
@@ -101,38 +102,41 @@ public:
     /// Precondition: the flow runs on this thread.
     void suspend() noexcept {
         detail::map* last = detail::pop(frame_);
-        running_ = false;
-        if (frame_.context == nullptr) [[likely]]
-            map_.emplace(last);
-        else
+        keep(last);
+        if (frame_.context != nullptr) [[unlikely]]
             suspend_reserved(last);
     }
 
-    bool running() const noexcept { return running_; }
+    bool running() const noexcept { return frame_.previous != not_running(); }
 
     /// Precondition: the flow is not running.
     /// Returns: a copy of the flow's bindings.
     snapshot copy() const noexcept {
-        CONTEXTVARS_ASSERT(!running_);
-
-        return frame_.context == nullptr ? snapshot(map_) : copy_reserved();
+        CONTEXTVARS_ASSERT(!running());
+        return frame_.context == nullptr ? snapshot(detail::pinned_map::copy_of(map()))
+                                         : copy_reserved();
     }
 
 private:
+    // While the flow is suspended, nothing is below its frame. In the place of what was, there are the
+    // mark that says so, and the flow's map; with a reserved Context, the empty one.
+    static detail::frame* not_running() noexcept {
+        return reinterpret_cast<detail::frame*>(std::uintptr_t{1});
+    }
+    detail::map* map() const noexcept { return frame_.previous_map; }
+    void keep(detail::map* map) noexcept {
+        frame_.previous = not_running();
+        frame_.previous_map = map;
+    }
+
     std::uint64_t state_of_reserved() const noexcept;
     CONTEXTVARS_EXPORT void take_reservation(flow& other) noexcept;
     CONTEXTVARS_EXPORT void end() noexcept;
     CONTEXTVARS_EXPORT void resume_reserved() noexcept;
     CONTEXTVARS_EXPORT void suspend_reserved(detail::map* last) noexcept;
     CONTEXTVARS_EXPORT snapshot copy_reserved() const noexcept;
-    /// Returns: `other`, if that is the flow's map; else a copy of the flow's map. The edition
-    /// shows that it is a copy.
-    CONTEXTVARS_EXPORT detail::map* reads_instead_of(detail::map* other) const noexcept;
-
     // Its context: the one reserved for the flow, or nullptr.
-    detail::frame frame_{0, nullptr, detail::flow_mark(), nullptr, nullptr};
-    detail::pinned_map map_; // while suspended; with a reserved Context, the empty one
-    bool running_ = false;
+    detail::frame frame_{0, nullptr, detail::flow_mark(), not_running(), detail::empty_map()};
 
     friend class suspension;
 };
@@ -156,20 +160,17 @@ private:
 class suspension {
 public:
     [[gnu::always_inline]] explicit suspension(flow& flow) noexcept {
-        CONTEXTVARS_ASSERT(flow.running_);
+        CONTEXTVARS_ASSERT(flow.running());
         detail::map* last = detail::replace(flow.frame_, frame_);
-        flow.running_ = false;
+        flow.keep(last);
         if (flow.frame_.context != nullptr) [[unlikely]] {
             suspend_reserved(flow, last);
             return;
         }
-        flow.map_.emplace(last);
-        // Often the flow was resumed in a copy of its own bindings. Then the map below is that
-        // copy.
-        detail::map* reads = frame_.published = frame_.previous_map;
-        if (!same_edition(last->writer, reads->writer)) [[unlikely]]
-            reads = flow.reads_instead_of(reads);
-        detail::set_current_map(reads);
+        frame_.published = frame_.previous_map;
+        if (last != detail::empty_map())
+            last = detail::read_suspended(*last, frame_);
+        detail::set_current_map(last);
     }
     suspension(const suspension&) = delete;
     suspension& operator=(const suspension&) = delete;
