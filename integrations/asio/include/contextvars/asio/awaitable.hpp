@@ -56,7 +56,7 @@
 #include <concepts>
 #include <coroutine>
 #include <exception>
-#include <optional>
+#include <new>
 #include <type_traits>
 #include <typeinfo>
 #include <utility>
@@ -204,7 +204,8 @@ class awaitable_promise : public net::detail::awaitable_frame<T, E> {
 
 public:
     /// A root until an awaitable of this library awaits it.
-    awaitable_promise() noexcept : own_flow_(std::in_place), flow_(&*own_flow_) {}
+    awaitable_promise() noexcept : flow_(::new(&own_flow_) detail::mixed_flow) {}
+    ~awaitable_promise() { drop_own_flow(); }
 
     awaitable<T, E> get_return_object() noexcept {
         asio_awaitable<T> made = base::get_return_object();
@@ -229,8 +230,8 @@ public:
 
             bool await_ready() const noexcept { return false; }
             void await_suspend(std::coroutine_handle<>) const noexcept {
-                if (self.own_flow_.has_value())
-                    self.own_flow_->end();
+                if (self.is_root())
+                    self.own_flow_.end();
                 self.pop_frame();
             }
             void await_resume() const noexcept {}
@@ -289,21 +290,27 @@ public:
 
     /// Starts the root in `flow` instead of a copy of the context in which it was made.
     void start_in(ext::flow flow) noexcept {
-        own_flow_.reset();
-        own_flow_.emplace(std::move(flow));
+        drop_own_flow();
+        flow_ = ::new (&own_flow_) detail::mixed_flow(std::move(flow));
     }
 
 private:
+    bool is_root() const noexcept { return flow_ == &own_flow_; }
+    void drop_own_flow() noexcept {
+        if (is_root())
+            own_flow_.~mixed_flow();
+    }
+
     void begin() noexcept {
         // Who awaits a root is what Asio starts a task in, which nobody awaits; or a coroutine of Asio's.
         constexpr auto caller_of = &awaitable_promise::caller_;
-        if (own_flow_.has_value() && this->caller_->*caller_of != nullptr) [[unlikely]]
+        if (is_root() && this->caller_->*caller_of != nullptr) [[unlikely]]
             begin_mixed();
         resume_flow();
     }
     [[gnu::noinline, gnu::cold]] void begin_mixed() noexcept {
-        own_flow_.emplace();
-        own_flow_->begin_mixed();
+        start_in(ext::flow());
+        own_flow_.begin_mixed();
     }
 
     void resume_flow() noexcept {
@@ -405,7 +412,7 @@ private:
         bool await_suspend(std::coroutine_handle<>) noexcept {
             if (promise == nullptr) [[unlikely]]
                 return self.leave_to_pump(callee) || self.run_apart(callee);
-            promise->own_flow_.reset();
+            promise->drop_own_flow();
             promise->flow_ = self.flow_;
             self.push(callee);
             return true;
@@ -443,7 +450,9 @@ private:
     };
 #endif
 
-    std::optional<detail::mixed_flow> own_flow_;
+    union {
+        detail::mixed_flow own_flow_; ///< of a root
+    };
     detail::mixed_flow* flow_;
 
     template <class, class>

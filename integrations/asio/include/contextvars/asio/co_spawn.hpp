@@ -17,7 +17,9 @@
 #include <contextvars/asio/context_executor.hpp>
 
 #include CONTEXTVARS_ASIO_HEADER(co_spawn.hpp)
+#include CONTEXTVARS_ASIO_HEADER(detached.hpp)
 
+#include <concepts>
 #include <exception>
 #include <type_traits>
 #include <utility>
@@ -27,11 +29,13 @@ namespace contextvars::inline v0::inline CONTEXTVARS_ASIO_NAMESPACE {
 namespace asio_detail {
 
 struct spawn_access {
-    /// Of a coroutine of Asio's, does nothing: it runs in what its executor captures.
     template <class T, class E>
-    static void start_in(awaitable<T, E>& root, ext::flow& flow) noexcept {
-        if (root.promise_ != nullptr)
-            root.promise_->start_in(std::move(flow));
+    static bool is_ours(const awaitable<T, E>& task) noexcept {
+        return task.promise_ != nullptr;
+    }
+    template <class T, class E>
+    static void start_in(awaitable<T, E>& root, ext::flow flow) noexcept {
+        root.promise_->start_in(std::move(flow));
     }
 };
 
@@ -43,48 +47,67 @@ template <class T, class E>
 inline constexpr bool is_awaitable<net::awaitable<T, E>> = true;
 
 template <class T, class E>
-awaitable<T, E> as_ours(awaitable<T, E> task) {
-    return task;
-}
-template <class T, class E>
 awaitable<T, E> as_ours(net::awaitable<T, E> task) {
     co_return co_await std::move(task);
 }
+template <class T, class E>
+awaitable<T, E> as_ours(awaitable<T, E> task) {
+    if (spawn_access::is_ours(task))
+        return task;
+    return asio_detail::as_ours<T, E>(static_cast<net::awaitable<T, E>&&>(task));
+}
 
-/// A task that has its flow already: makes its coroutine when it is called, as the root of it.
-template <class F>
+/// A function that makes a task. It is called in the flow, which then is the task's.
+/// Start: an ext::snapshot, or an ext::flow.
+template <class Start, class F>
 struct task_in_flow {
-    ext::flow flow;
+    Start start;
     F function;
 
     using result_type = typename std::invoke_result_t<F&>::value_type;
     using executor_type = typename std::invoke_result_t<F&>::executor_type;
 
     net::awaitable<result_type, executor_type> operator()() {
-        awaitable<result_type, executor_type> task = [this] {
+        ext::flow flow(std::move(start));
+        awaitable<result_type, executor_type> task = [&] {
             const ext::flow_scope scope(flow);
-            return as_ours(function());
+            return asio_detail::as_ours(function());
         }();
-        spawn_access::start_in(task, flow);
+        spawn_access::start_in(task, std::move(flow));
         return task;
     }
 };
 
-template <class A>
-struct given_awaitable {
-    A task;
-    A operator()() { return std::move(task); }
+/// A task that was made already, and has its flow.
+template <class T, class E>
+struct given_task {
+    net::awaitable<T, E> task;
+
+    using result_type = T;
+    using executor_type = E;
+
+    net::awaitable<T, E> operator()() { return std::move(task); }
 };
+
+template <class Start, class A>
+auto given_in_flow(Start&& start, A task) {
+    using T = typename A::value_type;
+    using E = typename A::executor_type;
+    awaitable<T, E> root = asio_detail::as_ours(std::move(task));
+    spawn_access::start_in(root, ext::flow(std::forward<Start>(start)));
+    return given_task<T, E>{std::move(root)};
+}
+
+template <class T, class Token>
+concept is_plain_handler =
+    (std::is_void_v<T> && std::invocable<std::decay_t<Token>&, std::exception_ptr>) ||
+    (!std::is_void_v<T> && std::invocable<std::decay_t<Token>&, std::exception_ptr, T>);
 
 /// A plain completion handler runs in a copy of the spawner's context, as Python's
 /// add_done_callback has it; what other tokens stand for finds its context by itself.
 template <class T, class Token>
 decltype(auto) bound_if_handler(Token&& token) {
-    using signature_fits =
-        std::conditional_t<std::is_void_v<T>,
-                           std::is_invocable<std::decay_t<Token>&, std::exception_ptr>,
-                           std::is_invocable<std::decay_t<Token>&, std::exception_ptr, T>>;
-    if constexpr (signature_fits::value)
+    if constexpr (is_plain_handler<T, Token>)
         return contextvars::bind_context(std::forward<Token>(token));
     else
         return std::forward<Token>(token);
@@ -103,16 +126,17 @@ struct spawned<T> {
 template <class E>
 concept is_executor = net::execution::is_executor<E>::value;
 
-template <class T>
-auto as_function(T&& task) {
-    using type = std::decay_t<T>;
+template <class Start, class Task>
+auto as_function(Start&& start, Task&& task) {
+    using type = std::decay_t<Task>;
     static_assert(is_awaitable<typename spawned<type>::type>,
                   "co_spawn(executor, task, token): task is a contextvars::awaitable<T>, an "
                   "asio::awaitable<T>, or a function that returns one");
     if constexpr (is_awaitable<type>)
-        return given_awaitable<type>{std::forward<T>(task)};
+        return asio_detail::given_in_flow(std::forward<Start>(start), std::forward<Task>(task));
     else
-        return type(std::forward<T>(task));
+        return task_in_flow<std::decay_t<Start>, type>{std::forward<Start>(start),
+                                                       std::forward<Task>(task)};
 }
 
 template <class Wanted, class E>
@@ -123,43 +147,45 @@ Wanted executor_for(const E& executor) {
         return Wanted(executor);
 }
 
-template <class E, class Task, class Token>
-auto spawn(const E& executor, ext::flow flow, Task&& task, Token&& token) {
-    using function_type =
-        task_in_flow<decltype(asio_detail::as_function(std::forward<Task>(task)))>;
-    return net::co_spawn(
-        asio_detail::executor_for<typename function_type::executor_type>(executor),
-        function_type{std::move(flow), asio_detail::as_function(std::forward<Task>(task))},
-        bound_if_handler<typename function_type::result_type>(std::forward<Token>(token)));
-}
+inline ext::snapshot bindings_of(const ext::snapshot& start) noexcept { return start; }
+inline ext::snapshot bindings_of(const ext::flow& start) noexcept { return start.copy(); }
 
-/// Of a task with a context of its own, what Asio tracks work with is that as well.
-template <class E, class Task, class Token>
-auto spawn_in(const E& executor, ext::flow flow, Task&& task, Token&& token) {
+/// Asio tracks work with what is current here, until the task has ended. In that runs the task, which has
+/// its flow, and the handler. If the handler needs no context, or is bound to one, nothing is to be kept.
+/// Start: an ext::snapshot, from which the task's flow starts; or an ext::flow, which is the task's.
+template <class E, class Start, class Task, class Token>
+auto spawn(const E& executor, Start start, Task&& task, Token&& token) {
     using result_type = typename spawned<std::decay_t<Task>>::type::value_type;
+    constexpr bool needs_no_context = is_plain_handler<result_type, Token> ||
+                                      std::is_same_v<std::decay_t<Token>, net::detached_t>;
     auto&& bound = bound_if_handler<result_type>(std::forward<Token>(token));
-    const ext::copy_scope scope(flow.copy());
-    return asio_detail::spawn(executor, std::move(flow), std::forward<Task>(task),
-                              std::forward<decltype(bound)>(bound));
+    ext::snapshot captured;
+    if constexpr (!needs_no_context)
+        captured = asio_detail::bindings_of(start);
+    auto function = asio_detail::as_function(std::move(start), std::forward<Task>(task));
+    const ext::copy_scope scope(std::move(captured));
+    return net::co_spawn(
+        asio_detail::executor_for<typename decltype(function)::executor_type>(executor),
+        std::move(function), std::forward<decltype(bound)>(bound));
 }
 
 struct co_spawn_function {
     template <is_executor E, class Task, class Token = net::default_completion_token_t<E>>
     auto operator()(const E& executor, Task&& task, Token&& token = Token()) const {
-        return asio_detail::spawn(executor, ext::flow(), std::forward<Task>(task),
+        return asio_detail::spawn(executor, ext::snapshot::of_current(), std::forward<Task>(task),
                                   std::forward<Token>(token));
     }
     template <is_executor E, class Task, class Token = net::default_completion_token_t<E>>
     auto operator()(const E& executor, Context& context, Task&& task,
                     Token&& token = Token()) const {
-        return asio_detail::spawn_in(executor, ext::flow(context), std::forward<Task>(task),
-                                     std::forward<Token>(token));
+        return asio_detail::spawn(executor, ext::flow(context), std::forward<Task>(task),
+                                  std::forward<Token>(token));
     }
     template <is_executor E, class Task, class Token = net::default_completion_token_t<E>>
     auto operator()(const E& executor, const Context& context, Task&& task,
                     Token&& token = Token()) const {
-        return asio_detail::spawn_in(executor, ext::flow(ext::snapshot(context)),
-                                     std::forward<Task>(task), std::forward<Token>(token));
+        return asio_detail::spawn(executor, ext::snapshot(context), std::forward<Task>(task),
+                                  std::forward<Token>(token));
     }
     template <is_executor E, class Task, class Token = net::default_completion_token_t<E>>
     auto operator()(const E& executor, Context&& context, Task&& task,
