@@ -145,6 +145,34 @@ Awaitable calls(long& allocated) {
     allocated = allocations::total - before;
 }
 
+constexpr int tasks = 2000;
+
+/// Hops, sets if it shall, and waits.
+template <class Sets>
+cv::awaitable<void> waits(net::io_context& context, int hops_before, Sets sets, int& waiting) {
+    for (int i = 0; i != hops_before; ++i) {
+        sets();
+        co_await net::steady_timer(context, std::chrono::nanoseconds(0))
+            .async_wait(net::use_awaitable);
+    }
+    sets();
+    ++waiting;
+    co_await net::steady_timer(context, std::chrono::hours(1)).async_wait(net::use_awaitable);
+}
+
+/// How many blocks are alive while `tasks` coroutines wait, beyond those that were before.
+template <class Sets>
+long blocks_of_waiting(int hops_before, Sets sets) {
+    net::io_context context(1);
+    const long before = allocations::live;
+    int waiting = 0;
+    for (int i = 0; i != tasks; ++i)
+        cv::co_spawn(context, waits(context, hops_before, sets, waiting), net::detached);
+    while (waiting != tasks)
+        context.run_one();
+    return allocations::live - before;
+}
+
 } // namespace
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
@@ -158,6 +186,24 @@ TEST_F(AsioAllocation, of_an_awaited_operation_is_asio_s_own) {
     expect_no_more_than_asio<by_deferred>();
 }
 #endif
+
+// A suspended flow and the operation that it waits for hold one map. A thread keeps some blocks, too.
+TEST_F(AsioAllocation, of_coroutines_that_wait_is_one_map_each) {
+    const auto nothing = [] {};
+    const auto sets_once = [] {
+        if (number.get(0) == 0)
+            number.set(1);
+    };
+    const auto sets_again = [] { number.set(number.get(0) + 1); };
+    for (const int hops_before : {0, 1, 2, 3}) {
+        const long none = blocks_of_waiting(hops_before, nothing);
+        EXPECT_LT(blocks_of_waiting(hops_before, sets_once) - none, tasks + 300) << hops_before;
+        EXPECT_LT(blocks_of_waiting(hops_before, sets_again) - none, tasks + 300) << hops_before;
+        const auto guard = number.scoped(7);
+        EXPECT_LT(blocks_of_waiting(hops_before, nothing) - none, tasks + 300) << hops_before;
+        EXPECT_LT(blocks_of_waiting(hops_before, sets_again) - none, tasks + 300) << hops_before;
+    }
+}
 
 TEST_F(AsioAllocation, of_set_and_reset_of_a_small_value_at_every_hop_is_none) {
     struct task {
