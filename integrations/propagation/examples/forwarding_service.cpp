@@ -4,7 +4,7 @@
 // that it calls, which the caller names. It is the service that W3C's test of trace context talks
 // to (scripts/test-w3c), and the peers in other languages (scripts/test-peers).
 //
-//     traced_service [port [b3]]      port 0: any free one; b3: calls have B3's headers, too
+//     forwarding_service [port [b3]]      port 0: any free one; b3: calls have B3's headers, too
 //     curl -d '[{"url": "http://127.0.0.1:9000/next", "arguments": []}]' http://127.0.0.1:<port>/test
 #include <contextvars/asio.hpp>
 #include <contextvars/propagation.hpp>
@@ -162,6 +162,6 @@ int main(int argc, char** argv) try {
     contextvars::co_spawn(pool, listen(std::move(acceptor)), net::detached);
     pool.join();
 } catch (const std::exception& error) {
-    std::cerr << "traced_service: " << error.what() << '\n';
+    std::cerr << "forwarding_service: " << error.what() << '\n';
     return 1;
 }
