@@ -151,6 +151,36 @@ private:
     std::size_t used_ = 0;
 };
 
+/// Returns: the return address out of the library, from `caller`, which may lie in the library if
+/// that is built without optimisation.
+void* out_of_library(void* caller) noexcept {
+    struct walk {
+        void* caller;
+        int left = 5;
+        bool found = false;
+        bool was_last = false;
+    } walk{caller};
+    _Unwind_Backtrace(
+        [](_Unwind_Context* at, void* argument) {
+            auto& self = *static_cast<struct walk*>(argument);
+            auto* const address = reinterpret_cast<void*>(_Unwind_GetIP(at));
+            self.found = self.found || address == self.caller;
+            if (self.was_last) {
+                self.caller = address;
+                return _URC_END_OF_STACK;
+            }
+            if (!self.found)
+                return _URC_NO_REASON;
+            const void* const function =
+                _Unwind_FindEnclosingFunction(static_cast<std::byte*>(address) - 1);
+            self.was_last = function == reinterpret_cast<void*>(&bind_anyhow<false>) ||
+                            function == reinterpret_cast<void*>(&unbind_anyhow);
+            return --self.left == 0 ? _URC_END_OF_STACK : _URC_NO_REASON;
+        },
+        &walk);
+    return walk.caller;
+}
+
 /// Adds `caller` and the callers of that. In programs that are not optimised, the first ones are in
 /// this library.
 void add_callers(writer& where, void* caller) noexcept {
@@ -179,7 +209,10 @@ void add_callers(writer& where, void* caller) noexcept {
 void report_here(diagnostic_kind kind, std::string_view what, std::string_view operation,
                  key_type key, void* caller) noexcept {
     const char* const advice = ext::event_loop::advice_here();
-    if (advice == nullptr || was_told(reinterpret_cast<std::uintptr_t>(caller) ^ key << 16))
+    if (advice == nullptr)
+        return;
+    caller = out_of_library(caller);
+    if (was_told(reinterpret_cast<std::uintptr_t>(caller) ^ key << 16))
         return;
     std::array<char, 512> what_text;
     writer sentence(what_text);

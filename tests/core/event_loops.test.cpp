@@ -37,6 +37,7 @@ public:
 };
 
 cv::ContextVar<int> small{"small", 0};
+cv::ContextVar<int> bound{"bound", 0};
 cv::ContextVar<std::string> large{"large", "-"};
 
 [[gnu::noinline]] void set_at_one_place(int value) { small.set(value); }
@@ -60,10 +61,11 @@ TEST_F(EventLoopCheck, reports_a_set_in_the_thread_s_own_context) {
     EXPECT_EQ(large.get(), "ann");
 }
 
-TEST_F(EventLoopCheck, reports_each_set_of_a_new_value) {
+TEST_F(EventLoopCheck, reports_the_sets_of_each_variable_also_of_one_that_is_bound) {
+    bound.set(1);
     const in_loop loop;
     small.set(1);
-    small.set(2); // the map is this thread's own by now
+    bound.set(2);
     large.set("ann");
     EXPECT_EQ(told_.all().size(), 3U);
 }
