@@ -1,7 +1,8 @@
 # cmake -DSOURCE_DIR=… -P check_regions.cmake: code that a page shows of an example is that of the example.
 #
 # `<!-- examples/NAME.cpp: REGION -->` stands before the block; the example has the region between
-# `// [REGION]` and `// [/REGION]`; the page of an integration names its own examples. A page shows each region of the example that it names, and once.
+# `// [REGION]` and `// [/REGION]`; the page of an integration names its own examples. A page shows each
+# region of the example that it names, and once.
 cmake_minimum_required(VERSION 3.24)
 set(wrong)
 set(shown 0)

@@ -53,7 +53,7 @@ CONTEXTVARS_EXPORT diagnostics_hook set_diagnostics_hook(diagnostics_hook hook) 
 /// If CONTEXTVARS_CHECK_EVENT_LOOPS is in the environment, and not 0, this is called while the
 /// library is loaded.
 /// Precondition: of the other threads, those to be checked have set no variable yet.
-/// Cost: setting and resetting outside of tasks and callbacks takes a few microseconds then.
+/// Cost: in the threads' own contexts, each set throws and catches an exception then.
 /// Threads: any.
 CONTEXTVARS_EXPORT void check_event_loops() noexcept;
 

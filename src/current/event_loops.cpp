@@ -95,8 +95,8 @@ private:
 
 namespace {
 
-constexpr identity_type of_base = identity_type{1}
-                                  << 63; // in an identity, of a checked base context
+/// A bit of an identity that a checked base context has.
+constexpr identity_type of_base = identity_type{1} << 63;
 
 /// The places that were told, by a hash of each. If there are too many, no more are told.
 constinit std::array<std::atomic<std::uintptr_t>, 1024> told{};
