@@ -43,9 +43,11 @@ public:
 
     constexpr explicit operator bool() const noexcept { return value_.has_value(); }
     /// Precondition: there is a value.
+    // NOLINTBEGIN(bugprone-unchecked-optional-access): the precondition says so
     constexpr const T& operator*() const& noexcept { return *value_; }
     constexpr T&& operator*() && noexcept { return *std::move(value_); }
     constexpr const T* operator->() const noexcept { return &*value_; }
+    // NOLINTEND(bugprone-unchecked-optional-access)
 
     /// Returns: fault::none if there is a value.
     constexpr fault reason() const noexcept { return reason_; }
