@@ -20,6 +20,7 @@ import gdb.printing
 NAMESPACE = "contextvars::v0::detail::"
 EMPTY_KEY = 0
 CHUNK = 1024  # of the registry's tables
+NOT_RUNNING = 1  # in the place of the frame below a flow
 
 
 def symbol(*names):
@@ -199,13 +200,13 @@ def thread_that_runs(frame):
 def describe_flow(address):
     """The bindings of a flow; if it runs, a line more for each context that is entered below it."""
     frame = Frame(address)
-    if byte(address + 48):
+    if frame.previous != NOT_RUNNING:
         found = thread_that_runs(address)
         if found:
             number, ((_, _, map_), *below) = found
             lines = ["running on thread %d: %s" % (number, described(map_))]
             return "\n".join(lines + ["%s: %s" % (name, described(map_)) for _, name, map_ in below])
-    map_ = word(frame.context) if frame.context else word(address + 40)
+    map_ = word(frame.context) if frame.context else frame.previous_map
     return "suspended: " + described(map_)
 
 
