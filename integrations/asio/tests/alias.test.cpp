@@ -334,6 +334,15 @@ TEST_F(AsioOwnContext, of_a_handler_holds_nothing_of_its_starter_s) {
               0);
 }
 
+TEST_F(AsioOwnContext, of_a_handler_that_captures_is_whole_if_that_context_is_current) {
+    EXPECT_EQ(holders_after([](auto& context, auto, auto& timer) {
+                  const cv::context_executor capturing(context.get_executor());
+                  cv::Context().run(
+                      [&] { timer.async_wait(net::bind_executor(capturing, [](error_code) {})); });
+              }),
+              0);
+}
+
 TEST_F(AsioOwnContext, is_what_a_task_without_one_does_not_have) {
     EXPECT_GT(holders_after([](auto& context, auto, auto& timer) {
                   cv::co_spawn(
