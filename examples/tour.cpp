@@ -291,7 +291,7 @@ void diff() {
     const contextvars::Context before = contextvars::copy_context();
     user.set("ann");
     for (const auto& [variable, was, is] : diff(before, contextvars::copy_context()))
-        expect(variable == user && !was && *is->as<std::string>() == "ann");
+        expect(variable == user && !was && is && *is->as<std::string>() == "ann");
     // [/diff]
 }
 

@@ -119,11 +119,9 @@ struct callback_of : callback_object {
         "as_callback<R(Args..., void*)>(f): f must take these arguments, without the void*, "
         "and return an R");
 
-    template <class G>
-        requires(!std::is_same_v<std::remove_cvref_t<G>, callback_of>)
-    explicit callback_of(G&& f)
+    explicit callback_of(F f)
         : callback_object{reinterpret_cast<void (*)()>(call_of(signature::call)), end, once},
-          function(bind_context(std::forward<G>(f))) {}
+          function(std::move(f)) {}
 
     template <class R, class... A, bool N>
     static auto call_of(R (*)(A...) noexcept(N)) {
@@ -142,7 +140,7 @@ void* make_callback(F&& f) {
     static_assert(std::is_constructible_v<std::decay_t<F>, F&&>,
                   "as_callback(f) stores f: it must be movable, or copyable if it is an lvalue");
     using object = callback_of<Signature, bound_type<F>, once>;
-    auto made = std::make_unique<object>(std::forward<F>(f));
+    auto made = std::make_unique<object>(bind_context(std::forward<F>(f)));
     void* const data = add_callback(*made);
     static_cast<void>(made.release());
     return data;

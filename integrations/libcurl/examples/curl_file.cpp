@@ -19,7 +19,7 @@ struct account {
     std::size_t bytes = 0;
     std::size_t progress = 0;
 };
-contextvars::ContextVar<account*> current{"account"};
+contextvars::ContextVar<std::shared_ptr<account>> current{"account"};
 
 // [transfer]
 /// A transfer that pays for its bytes with the account that was current when it was made.
@@ -69,15 +69,15 @@ std::string file_of(const char* name, std::size_t bytes) {
 
 int main() {
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    account ann{"ann"};
-    account bob{"bob"};
+    const auto ann = std::make_shared<account>(account{"ann"});
+    const auto bob = std::make_shared<account>(account{"bob"});
     char here[4096];
     const std::string directory = "file://" + std::string(getcwd(here, sizeof here)) + "/";
     const std::string small = file_of("curl_file_small.tmp", 1000);
     const std::string large = file_of("curl_file_large.tmp", 200000);
     {
-        const auto make = [&](account& who, const std::string& file) {
-            const auto scope = current.scoped(&who);
+        const auto make = [&](const std::shared_ptr<account>& who, const std::string& file) {
+            const auto scope = current.scoped(who);
             return std::make_unique<transfer>(directory + file);
         };
         const auto of_ann = make(ann, small);
@@ -92,7 +92,7 @@ int main() {
         curl_multi_remove_handle(multi.get(), of_ann->get());
         curl_multi_remove_handle(multi.get(), of_bob->get());
     }
-    for (const account* each : {&ann, &bob})
+    for (const auto& each : {ann, bob})
         std::printf("%s: %zu bytes, %s\n", each->name.c_str(), each->bytes,
                     each->progress != 0 ? "told of progress" : "never told of progress");
     std::remove(small.c_str());

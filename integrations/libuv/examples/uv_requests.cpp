@@ -57,14 +57,12 @@ void queue_work(uv_loop_t* loop, Pool on_pool, Done done) {
     work->on_pool = contextvars::bind_context(std::move(on_pool));
     work->done = contextvars::bind_context(std::move(done));
     work->request.data = work.get();
-    const int error = uv_queue_work(
-        loop, &work->request, [](uv_work_t* r) { static_cast<job*>(r->data)->on_pool(); },
-        [](uv_work_t* r, int) {
+    uv_queue_work(
+        loop, &work.release()->request, [](uv_work_t* r) { static_cast<job*>(r->data)->on_pool(); },
+        [](uv_work_t* r, int) { // comes in any case, also if the work is cancelled
             const std::unique_ptr<job> mine(static_cast<job*>(r->data));
             mine->done();
         });
-    if (error == 0)
-        static_cast<void>(work.release()); // the second function owns it
 }
 // [/work]
 

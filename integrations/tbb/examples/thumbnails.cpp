@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstdio>
 #include <functional>
+#include <memory>
 #include <thread>
 
 namespace {
@@ -23,7 +24,7 @@ using contextvars::bind_context;
 struct request {
     std::atomic<int> calls{0};
 };
-contextvars::ContextVar<request*> current{"request"};
+contextvars::ContextVar<std::shared_ptr<request>> current{"request"};
 
 /// Knows its request without a parameter.
 int scale(int picture) {
@@ -31,8 +32,8 @@ int scale(int picture) {
     return picture % 7;
 }
 
-int serve(request& r, int pictures) {
-    const auto scope = current.scoped(&r);
+int serve(const std::shared_ptr<request>& r, int pictures) {
+    const auto scope = current.scoped(r);
 
     // [parallel_for]
     tbb::parallel_for(tbb::blocked_range<int>(0, pictures),
@@ -72,12 +73,12 @@ int serve(request& r, int pictures) {
 } // namespace
 
 int main() {
-    request ann;
-    request bob;
+    const auto ann = std::make_shared<request>();
+    const auto bob = std::make_shared<request>();
     int of_bob = 0;
     std::thread other([&] { of_bob = serve(bob, 700); });
     const int of_ann = serve(ann, 70);
     other.join();
-    std::printf("ann: %d bytes, %d calls\nbob: %d bytes, %d calls\n", of_ann, ann.calls.load(),
-                of_bob, bob.calls.load());
+    std::printf("ann: %d bytes, %d calls\nbob: %d bytes, %d calls\n", of_ann, ann->calls.load(),
+                of_bob, bob->calls.load());
 }
