@@ -33,3 +33,7 @@ TEST(AsioMatrix, of_awaited_operations_is_as_with_plain_asio) {
 TEST(AsioMatrix, of_callbacks_and_futures_is_as_with_plain_asio) {
     expect_same(matrix::plain::started(), matrix::ours::started());
 }
+
+TEST(AsioMatrix, of_groups_and_stackful_coroutines_is_as_with_plain_asio) {
+    expect_same(matrix::plain::together(), matrix::ours::together());
+}

@@ -16,6 +16,7 @@ using lines = std::list<std::string>;
     lines awaited();                                                                               \
     lines adapted();                                                                               \
     lines started();                                                                               \
+    lines together();                                                                              \
     }
 MATRIX_PARTS(plain)
 MATRIX_PARTS(ours)

@@ -172,7 +172,9 @@ inline constexpr asio_detail::spawn_function spawn{};
 CONTEXTVARS_ASIO_BEGIN
 
 template <class X, class Signature>
-class async_result<contextvars::basic_yield_context<X>, Signature> {
+class async_result<contextvars::basic_yield_context<X>, Signature>
+    : public contextvars::asio_detail::result_of_token<
+          async_result<basic_yield_context<X>, Signature>> {
 public:
     template <class Initiation, class... Args>
     static decltype(auto) initiate(Initiation&& initiation,
