@@ -84,7 +84,9 @@ static_assert(stored_inline<int> && stored_inline<double> && stored_inline<void*
 static_assert(!stored_inline<std::string> && !stored_inline<std::unique_ptr<int>>);
 
 // Variables and tokens.
-static_assert(is<attributes>(1, 1) && offsetof(attributes, secret) == 0);
+static_assert(is<attributes>(2, 1) && offsetof(attributes, secret) == 0 &&
+              offsetof(attributes, captured) == 1);
+static_assert(static_cast<int>(capture_policy::never) == 1);
 static_assert(is<variable>(40, 8) && offsetof(variable, key_) == 0 &&
               offsetof(variable, operations_) == 8);
 static_assert(offsetof(variable, name_) == 16 && offsetof(variable, owns_name_) == 32);
@@ -102,7 +104,7 @@ template <class T>
 constexpr bool has_default_at(std::size_t offset, std::size_t size) {
     return is<ContextVar<T>>(size, 8) && offsetof(ContextVar<T>, default_) == offset;
 }
-static_assert(has_default_at<bool>(34, 40) && has_default_at<int>(36, 48) &&
+static_assert(has_default_at<bool>(35, 40) && has_default_at<int>(36, 48) &&
               has_default_at<double>(40, 56));
 static_assert(has_default_at<std::string>(40, 80) && has_default_at<std::unique_ptr<int>>(40, 56));
 
