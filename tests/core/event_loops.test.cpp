@@ -7,6 +7,7 @@
 
 #include <contextvars/contextvars.hpp>
 #include <contextvars/ext/flow.hpp>
+#include <contextvars/suppress_flow.hpp>
 
 #include "support/recorded_diagnostics.hpp"
 
@@ -165,6 +166,18 @@ TEST_F(EventLoopCheck, is_silent_about_a_guard_of_a_suspended_flow_that_ends_out
     EXPECT_TRUE(told_.empty());
 }
 
+TEST_F(EventLoopCheck, leaves_suppress_flow_in_the_thread_s_own_context_as_it_is) {
+    const in_loop loop;
+    {
+        const auto suppressed = cv::suppress_flow();
+        EXPECT_TRUE(cv::copy_context().empty());
+        small.set(1);
+        EXPECT_TRUE(cv::copy_context().empty());
+    }
+    EXPECT_EQ(cv::copy_context().size(), 1U);
+    EXPECT_EQ(told_.all().size(), 1U) << "of the set";
+}
+
 TEST_F(EventLoopCheck, looks_at_no_more_than_127_guards) {
     const in_loop loop;
     std::optional<cv::Scope<int>> guards[200];
@@ -198,6 +211,16 @@ TEST(EventLoopCheckSwitchedOn, keeps_bindings_and_tokens_that_were_there) {
     large.reset(large_token);
     EXPECT_EQ(large.get(), "-");
     EXPECT_THROW(small.reset(token), cv::RuntimeError);
+}
+
+TEST(EventLoopCheckSwitchedOn, lets_a_suppression_end_that_was_there) {
+    small.set(1);
+    {
+        const auto suppressed = cv::suppress_flow();
+        cv::check_event_loops();
+        EXPECT_TRUE(cv::copy_context().empty());
+    }
+    EXPECT_EQ(cv::copy_context().size(), 1U);
 }
 
 TEST(EventLoopCheckSwitchedOn, at_the_bottom_keeps_bindings_and_tokens_that_were_there) {
