@@ -471,7 +471,11 @@ void flow::suspend_reserved(detail::map* last) noexcept {
 }
 
 snapshot flow::copy_reserved() const noexcept {
-    return context_access::is_destroyed(*frame_.context) ? snapshot() : snapshot(*frame_.context);
+    if (context_access::is_destroyed(*frame_.context))
+        return {};
+    // A copy of the context that somebody else makes is not suppressed, but one of the flow is.
+    const detail::pinned_map all(*frame_.context);
+    return detail::suppressions(*all.get()) != 0 ? snapshot() : snapshot(*frame_.context);
 }
 
 void suspension::suspend_reserved(flow& flow, detail::map* last) noexcept {

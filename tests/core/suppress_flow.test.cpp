@@ -238,6 +238,28 @@ TEST_F(SuppressFlowTest, goes_with_a_flow_in_a_context_that_is_reserved_for_it) 
     flow.suspend();
 }
 
+TEST_F(SuppressFlowTest, of_a_flow_in_a_context_leaves_its_copies_and_initiations_empty) {
+    cv::Context context;
+    context.run([] { plain.set(1); });
+    cv::ext::flow flow(context);
+    flow.resume();
+    auto guard = make_guard();
+    {
+        const cv::ext::suspension initiation(flow);
+        EXPECT_TRUE(cv::copy_context().empty());
+        EXPECT_EQ(context.copy().size(), 1U) << "a context that is given is carried";
+    }
+    {
+        const cv::ext::copy_scope scope(flow.copy());
+        EXPECT_TRUE(cv::copy_context().empty());
+    }
+    flow.resume();
+    EXPECT_EQ(plain.get(), 1);
+    guard.reset();
+    const cv::ext::suspension initiation(flow);
+    EXPECT_EQ(cv::copy_context().size(), 1U);
+}
+
 TEST_F(SuppressFlowTest, that_ends_inside_another_context_tells_the_hook) {
     plain.set(1);
     auto guard = make_guard();
