@@ -33,6 +33,12 @@ constexpr std::uint32_t cloned_at_capture = 16; // capacity
 /// Whether other threads may read the map, or the frame below `by` has it: then it is not changed.
 bool is_published(const map& map, const frame* by) noexcept { return by && &map == by->published; }
 
+/// Whether the map is that of a Context, to which references may be held (context[variable]), or is
+/// published. Then the frame below `by` keeps it.
+bool stays_below(const map& map, const frame* by) noexcept {
+    return by != nullptr && (by->context != nullptr || &map == by->published);
+}
+
 /// Freezes a map and gives it an edition, if it can have one. The edition makes its copies known.
 void give_edition(map& map) noexcept {
     if (is_one_block(map) && unshared(map) && !is_published(map, top_frame()) &&
@@ -150,7 +156,7 @@ map* read_suspended(map& own, frame& scope) noexcept {
     // Mostly the operation that resumed the flow shared its map, and has called it in a scope that has
     // that map now. The thread keeps a clean map of these bindings, which the scope takes instead.
     if (&own == scope.previous_map && state != nullptr && state->clean->writer == own.writer &&
-        !is_published(own, scope.previous)) [[likely]]
+        !stays_below(own, scope.previous)) [[likely]]
         return scope.previous_map = scope.published = std::exchange(state->clean, &own);
     return read_suspended_anew(own, scope, state);
 }

@@ -222,6 +222,33 @@ TEST(Suspension, that_gives_away_the_flow_s_map_takes_none_that_a_context_shows)
     });
 }
 
+TEST(Suspension, in_a_context_leaves_that_the_map_to_which_references_are_held) {
+    cv::ContextVar<int> v("v");
+    in_empty_context([&] {
+        v.set(1);
+        const cv::ext::copy_scope handler(cv::ext::snapshot::of_current());
+        auto flow = std::make_unique<cv::ext::flow>();
+        flow->resume();
+        v.set(2);
+        cv::Context context;
+        {
+            const cv::ext::suspension scope(*flow);
+            context = cv::copy_context(); // has the flow's own map
+        }
+        std::move(context).run([&] {
+            const int& value = context[v];
+            flow->resume();
+            {
+                const cv::ext::suspension scope(*flow);
+            }
+            flow.reset();
+            const cv::ext::copy_scope other(cv::ext::snapshot::of_current());
+            v.set(3);
+            EXPECT_EQ(value, 2);
+        });
+    });
+}
+
 TEST(Suspension, still_sees_its_bindings_when_another_thread_has_changed_and_ended_the_flow) {
     cv::ContextVar<std::string> text("text");
     cv::ContextVar<int> number("number");
