@@ -28,12 +28,12 @@ inline constinit ContextVar<bool> first_of_thread{"contextvars_python"};
 inline void replace_current(const core::pinned_map& now, core::identity_type identity) {
     if (core::top_frame() == nullptr)
         static_cast<void>(first_of_thread.scoped(true));
-    core::frame& frame = *core::top_frame();
+    core::frame* const frame = core::top_frame(); // nullptr: check_event_loops() is on
     core::map* const replaced = core::current_map();
     core::set_current_map(core::pinned_map(now).take());
-    if (frame.identity == 0)
-        frame.identity = identity;
-    if (replaced != frame.published)
+    if (frame != nullptr && frame->identity == 0)
+        frame->identity = identity;
+    if (frame == nullptr || replaced != frame->published)
         core::pinned_map::adopt(replaced);
 }
 
