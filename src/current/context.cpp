@@ -480,7 +480,8 @@ snapshot flow::copy_reserved() const noexcept {
 
 void suspension::suspend_reserved(flow& flow, detail::map* last) noexcept {
     // Destructors of values that end now may set, in this scope's frame. Nobody gets these
-    // bindings.
+    // bindings. So the map below is frozen, else they would be set in it.
+    detail::freeze(*frame_.previous_map);
     detail::set_current_map(frame_.published = frame_.previous_map);
     flow.suspend_reserved(last);
     detail::map* const set = detail::current_map();

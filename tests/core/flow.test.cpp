@@ -432,6 +432,25 @@ TEST(Suspension, of_a_flow_in_a_context_lets_values_that_end_set_what_nobody_see
     });
 }
 
+TEST(Suspension, of_a_flow_in_a_context_lets_values_that_end_set_nothing_in_the_context_below) {
+    cv::ContextVar<SetsAtItsEnd> v("v");
+    cv::ContextVar<int> set("set");
+    in_empty_context([&] {
+        set.set(1); // so the map below has a writer
+        cv::Context context;
+        cv::ext::flow flow(context);
+        flow.resume();
+        v.set(SetsAtItsEnd(set));
+        flow.suspend();
+        flow.resume();
+        v.set(SetsAtItsEnd());
+        {
+            const cv::ext::suspension scope(flow); // ends the first value
+        }
+        EXPECT_EQ(set.get(), 1);
+    });
+}
+
 TEST(Suspension, of_a_flow_in_a_context_that_has_the_map_below_keeps_nothing) {
     const auto value =
         std::make_shared<int>(1); // large: the context and the one below share one map
