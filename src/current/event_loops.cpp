@@ -164,6 +164,8 @@ void* out_of_library(void* caller) noexcept {
         [](_Unwind_Context* at, void* argument) {
             auto& self = *static_cast<struct walk*>(argument);
             auto* const address = reinterpret_cast<void*>(_Unwind_GetIP(at));
+            if (address == nullptr) // of the outermost frame, on some threads
+                return _URC_END_OF_STACK;
             self.found = self.found || address == self.caller;
             if (self.was_last) {
                 self.caller = address;
@@ -194,6 +196,8 @@ void add_callers(writer& where, void* caller) noexcept {
         [](_Unwind_Context* at, void* argument) {
             auto& self = *static_cast<struct walk*>(argument);
             auto* const address = reinterpret_cast<void*>(_Unwind_GetIP(at));
+            if (address == nullptr) // of the outermost frame, on some threads
+                return _URC_END_OF_STACK;
             self.found = self.found || address == self.caller;
             // The instruction before the return address is in the line of the call.
             if (self.found)
