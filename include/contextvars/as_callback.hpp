@@ -23,7 +23,6 @@
 #include <contextvars/config.hpp>
 
 #include <cstddef>
-#include <memory>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -140,10 +139,13 @@ void* make_callback(F&& f) {
     static_assert(std::is_constructible_v<std::decay_t<F>, F&&>,
                   "as_callback(f) stores f: it must be movable, or copyable if it is an lvalue");
     using object = callback_of<Signature, bound_type<F>, once>;
-    auto made = std::make_unique<object>(bind_context(std::forward<F>(f)));
-    void* const data = add_callback(*made);
-    static_cast<void>(made.release());
-    return data;
+    auto* const made = new object(bind_context(std::forward<F>(f)));
+    try {
+        return add_callback(*made);
+    } catch (...) { // no std::unique_ptr, for a thin header
+        delete made;
+        throw;
+    }
 }
 
 } // namespace detail

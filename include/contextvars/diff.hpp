@@ -14,7 +14,7 @@
 
 #include <cstddef>
 #include <optional>
-#include <vector>
+#include <utility>
 
 namespace contextvars::inline v0 {
 
@@ -29,23 +29,33 @@ struct change {
 /// later changes of the contexts.
 class Difference {
 public:
-    using const_iterator = std::vector<change>::const_iterator;
+    using const_iterator = const change*;
 
-    Difference(Difference&&) noexcept = default;
-    Difference& operator=(Difference&&) noexcept = default;
-    ~Difference() = default;
+    Difference(Difference&& other) noexcept
+        : before_(std::move(other.before_)), after_(std::move(other.after_)),
+          changes_(std::exchange(other.changes_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    Difference& operator=(Difference&& other) noexcept {
+        std::swap(before_, other.before_);
+        std::swap(after_, other.after_);
+        std::swap(changes_, other.changes_);
+        std::swap(size_, other.size_);
+        return *this;
+    }
+    CONTEXTVARS_EXPORT ~Difference();
 
-    const_iterator begin() const noexcept { return changes_.begin(); }
-    const_iterator end() const noexcept { return changes_.end(); }
-    std::size_t size() const noexcept { return changes_.size(); }
-    bool empty() const noexcept { return changes_.empty(); }
+    const_iterator begin() const noexcept { return changes_; }
+    const_iterator end() const noexcept { return changes_ + size_; }
+    std::size_t size() const noexcept { return size_; }
+    bool empty() const noexcept { return size_ == 0; }
 
 private:
     Difference(const Context& before, const Context& after) : before_(before), after_(after) {}
 
     detail::pinned_map before_;
     detail::pinned_map after_;
-    std::vector<change> changes_; ///< refers to values in these maps
+    change* changes_ =
+        nullptr; ///< refer to values in these maps; no std::vector, for a thin header
+    std::size_t size_ = 0;
 
     friend CONTEXTVARS_EXPORT Difference diff(const Context& before, const Context& after);
 };

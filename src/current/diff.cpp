@@ -4,6 +4,7 @@
 // with the same address are skipped. A binding is in one place of each map, but not in the same one of
 // both: so what is found in a part of one map is looked up in the whole of the other.
 #include "current/compare.hpp"
+#include "process/memory.hpp"
 #include "storage/map.hpp"
 #include "variables/registry.hpp"
 
@@ -12,7 +13,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <type_traits>
 #include <typeinfo>
 #include <vector>
 
@@ -117,9 +120,21 @@ Difference diff(const Context& before, const Context& after) {
     Difference difference(before, after);
     const detail::map& of_before = *difference.before_.get();
     const detail::map& of_after = *difference.after_.get();
-    if (&of_before != &of_after && !same_edition(of_before.writer, of_after.writer))
-        detail::differ(of_before, of_after, difference.changes_).run();
+    if (&of_before == &of_after || same_edition(of_before.writer, of_after.writer))
+        return difference;
+    std::vector<change> changes;
+    detail::differ(of_before, of_after, changes).run();
+    if (changes.empty())
+        return difference;
+    auto* const kept = static_cast<change*>(detail::need_memory(changes.size() * sizeof(change)));
+    std::uninitialized_copy(changes.begin(), changes.end(), kept);
+    difference.changes_ = kept;
+    difference.size_ = changes.size();
     return difference;
 }
+
+static_assert(std::is_trivially_destructible_v<change> &&
+              std::is_nothrow_copy_constructible_v<change>);
+Difference::~Difference() { detail::give_memory(changes_); }
 
 } // namespace contextvars::inline v0
