@@ -204,7 +204,7 @@ class awaitable_promise : public net::detail::awaitable_frame<T, E> {
 
 public:
     /// A root until an awaitable of this library awaits it.
-    awaitable_promise() noexcept : flow_(::new(&own_flow_) detail::mixed_flow) {}
+    awaitable_promise() noexcept { flow_ = ::new (&own_flow_) detail::mixed_flow; }
     ~awaitable_promise() { drop_own_flow(); }
 
     awaitable<T, E> get_return_object() noexcept {
