@@ -18,7 +18,6 @@
 
 namespace {
 
-namespace tbb = oneapi::tbb;
 using contextvars::bind_context;
 
 struct request {

@@ -27,7 +27,6 @@
 #include <vector>
 
 namespace cv = contextvars;
-namespace tbb = oneapi::tbb;
 using contextvars_tests::Counted;
 using contextvars_tests::isolated;
 using contextvars_tests::NothingLeaks;
