@@ -18,10 +18,15 @@ bool mixed_flow::is_at_home() const noexcept {
     return home_ != 0 && top != nullptr && top->identity == home_;
 }
 
+ext::snapshot mixed_flow::all() noexcept {
+    const ext::flow_scope scope(*this);
+    return snapshot_map::all_of_current();
+}
+
 void mixed_flow::begin_mixed() noexcept { settle(true); }
 
 void mixed_flow::resume_mixed() noexcept {
-    const bool unchanged = snapshot_map::holds_current(copy());
+    const bool unchanged = snapshot_map::holds_current(all());
     if (!is_at_home()) {
         settle(unchanged);
         resume();
@@ -51,7 +56,9 @@ void mixed_flow::take_over_current() noexcept {
 
 void mixed_flow::give_back() noexcept {
     if (is_at_home())
-        snapshot_map::make_current(copy());
+        snapshot_map::make_current(all());
 }
+
+void mixed_flow::show_all() noexcept { snapshot_map::make_current(all()); }
 
 } // namespace contextvars::inline v0::detail

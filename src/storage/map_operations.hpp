@@ -33,9 +33,7 @@ namespace contextvars::inline v0::detail {
 constexpr bool in_node(key_type key) noexcept { return (key & 1) != 0; }
 constexpr bool is_captured(key_type key) noexcept { return (key & 4) == 0; }
 
-inline constexpr std::uint8_t partly_captured = 0x80; // of map::nodes
 inline int node_count(const map& map) noexcept { return map.nodes % partly_captured; }
-inline bool is_captured_whole(const map& map) noexcept { return map.nodes < partly_captured; }
 
 inline constexpr std::uint32_t one_suppression = 1U << 24; // of map::size
 inline std::uint32_t binding_count(const map& map) noexcept { return map.size % one_suppression; }

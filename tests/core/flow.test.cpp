@@ -359,6 +359,22 @@ TEST(Suspension, in_a_copy_of_what_is_bound_as_well_copies_nothing) {
         });
 }
 
+TEST(Flow, that_was_moved_from_takes_no_tokens_of_the_other) {
+    cv::ContextVar<int> v("v");
+    cv::ext::flow first;
+    first.resume();
+    auto token = v.set(1);
+    first.suspend();
+    cv::ext::flow second(std::move(first));
+    {
+        const cv::ext::flow_scope scope(first);
+        EXPECT_EQ(v.try_reset(token), cv::reset_result::wrong_context);
+    }
+    const cv::ext::flow_scope scope(second);
+    v.reset(token);
+    EXPECT_EQ(v.try_get(), nullptr);
+}
+
 TEST(Suspension, shows_the_bindings_of_a_flow_that_has_set_nothing) {
     cv::ContextVar<int> v("v");
     in_empty_context([&] {

@@ -5,6 +5,7 @@
 #include <contextvars/suppress_flow.hpp>
 
 #include <contextvars/contextvars.hpp>
+#include <contextvars/detail/mixed_flow.hpp>
 #include <contextvars/ext/flow.hpp>
 
 #include "current/validate.hpp"
@@ -526,4 +527,56 @@ TEST_F(CapturePolicyTest, is_seen_by_several_threads_that_copy_one_context) {
         context.run([&] { lease.set(i); });
     for (auto& thread : threads)
         thread.join();
+}
+
+// What <contextvars/asio/awaitable.hpp> does if coroutines of Asio's and of this library await each other.
+
+TEST_F(FlowControl, stays_in_a_flow_that_takes_over_from_a_coroutine_that_completed_at_once) {
+    cv::ContextVar<int> lease{"lease", never_captured};
+    cv::detail::mixed_flow flow{cv::ext::flow()};
+    flow.resume();
+    plain.set(1);
+    lease.set(7);
+    auto guard = make_guard();
+    {
+        const cv::ext::suspension scope(flow);
+        flow.show_all();
+        EXPECT_TRUE(cv::copy_context().empty());
+        text.set("of the callee");
+        flow.take_over_current();
+    }
+    flow.resume();
+    EXPECT_EQ(plain.get(), 1);
+    EXPECT_EQ(lease.get(), 7);
+    EXPECT_EQ(text.get(), "of the callee");
+    EXPECT_TRUE(cv::copy_context().empty());
+    guard.reset();
+    EXPECT_EQ(cv::copy_context().size(), 2U) << "without the lease";
+    flow.suspend();
+}
+
+TEST_F(FlowControl, stays_at_home_when_a_flow_gives_back_what_it_began_with) {
+    cv::ContextVar<int> lease{"lease", never_captured};
+    plain.set(1);
+    const cv::ext::copy_scope handler(cv::ext::snapshot::of_current());
+    lease.set(7);
+    auto guard = make_guard();
+    {
+        cv::detail::mixed_flow flow{cv::ext::flow()};
+        flow.begin_mixed();
+        flow.resume_mixed();
+        EXPECT_TRUE(cv::copy_context().empty());
+        text.set("of the callee");
+        ASSERT_TRUE(flow.leave_home());
+        EXPECT_EQ(lease.get(), 7);
+        flow.resume_mixed();
+        EXPECT_EQ(lease.get(), 7);
+        flow.end();
+    }
+    EXPECT_EQ(plain.get(), 1);
+    EXPECT_EQ(lease.get(), 7);
+    EXPECT_EQ(text.get(), "of the callee");
+    EXPECT_TRUE(cv::copy_context().empty());
+    guard.reset();
+    EXPECT_EQ(cv::copy_context().size(), 2U) << "without the lease";
 }

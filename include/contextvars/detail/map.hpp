@@ -188,6 +188,9 @@ private:
 };
 static_assert(sizeof(map) == 32 && sizeof(cell) == 16 && offsetof(cell, value) == sizeof(key_type));
 
+inline constexpr std::uint8_t partly_captured = 0x80; // of map::nodes
+inline bool is_captured_whole(const map& map) noexcept { return map.nodes < partly_captured; }
+
 /// Lets others share the map from now on. If the map has no writer, it is not written to: others
 /// may share it already.
 inline void freeze(map& map) noexcept {

@@ -30,6 +30,10 @@ public:
     CONTEXTVARS_EXPORT bool leave_home() noexcept;
     /// Takes what is current for its own. Precondition: not running.
     CONTEXTVARS_EXPORT void take_over_current() noexcept;
+    /// In the scope of a suspension that take_over_current() may end, makes current also what a capture
+    /// leaves out: bindings, and that captures are suppressed. Else these would be lost.
+    /// Precondition: not running, and nobody else can use the flow yet.
+    CONTEXTVARS_EXPORT void show_all() noexcept;
 
     /// Instead of suspend(), at the end.
     [[gnu::noinline]] void end() noexcept {
@@ -42,6 +46,7 @@ private:
     static constexpr identity_type never_mixed = 1;
 
     CONTEXTVARS_EXPORT void give_back() noexcept;
+    ext::snapshot all() noexcept; // not a capture: also what that leaves out
     void settle(bool has_copy) noexcept;
     bool is_at_home() const noexcept;
 

@@ -72,6 +72,7 @@ public:
     flow(flow&& other) noexcept : frame_(other.frame_) {
         CONTEXTVARS_ASSERT(!other.running());
         other.frame_.previous_map = detail::empty_map();
+        other.frame_.identity = 0; // tokens go with the move, as those of a Context do
         if (frame_.context != nullptr) [[unlikely]]
             take_reservation(other);
     }

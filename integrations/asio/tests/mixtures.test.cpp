@@ -4,6 +4,8 @@
 // acts in the context of who awaits.
 #include "support.hpp"
 
+#include <contextvars/suppress_flow.hpp>
+
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -81,6 +83,42 @@ TEST_F(AsioMixture, shows_ours_what_a_plain_coroutine_sets_before_it_suspends) {
         co_await net::post(net::use_awaitable);
         EXPECT_TRUE(has_marks(2));
     });
+}
+
+TEST_F(AsioMixture, keeps_what_a_capture_leaves_out) {
+    static cv::ContextVar<int> lease{"lease", -1,
+                                     cv::attributes{.captured = cv::capture_policy::never}};
+    struct nested {
+        static net::awaitable<void> plain_is_ready() { co_return; }
+        static cv::awaitable<void> is_ready() { co_return; }
+        static void expect_all() {
+            EXPECT_TRUE(has_marks(1));
+            EXPECT_EQ(lease.get(), 2);
+            EXPECT_TRUE(cv::copy_context().empty()) << "captures are suppressed";
+        }
+        static cv::awaitable<void> ours() {
+            set_marks(1);
+            lease.set(2);
+            {
+                const auto suppressed = cv::suppress_flow();
+                co_await plain_is_ready();
+                expect_all();
+            }
+            EXPECT_FALSE(cv::copy_context().empty());
+        }
+        static net::awaitable<void> plain() {
+            set_marks(1);
+            lease.set(2);
+            {
+                const auto suppressed = cv::suppress_flow();
+                co_await is_ready();
+                expect_all();
+            }
+            EXPECT_FALSE(cv::copy_context().empty());
+        }
+    };
+    run_task(nested::ours);
+    run_task(nested::plain);
 }
 
 TEST_F(AsioMixture, begins_in_the_context_of_who_awaits_also_if_it_was_made_before) {

@@ -339,7 +339,10 @@ private:
         auto& stack = *this->attached_thread_;
         const frame_base* const caller = this;
         push(other);
+        const bool is_whole = detail::is_captured_whole(*detail::current_map());
         const ext::suspension scope(*flow_);
+        if (!is_whole) [[unlikely]]
+            flow_->show_all();
         for (frame_base* top = access::top(stack);;) {
             try {
                 top->resume();
