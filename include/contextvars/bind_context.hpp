@@ -177,6 +177,7 @@ public:
     }
 };
 
+/// `Bound(captured, f)` has the type that bind_context(f) returns.
 template <class F>
 Bound(ext::snapshot, F) -> Bound<F>;
 

@@ -180,6 +180,7 @@ struct get_value {
 template <class Get>
 class snapshot_range {
 public:
+    /// A forward iterator.
     class iterator {
     public:
         using iterator_concept = std::forward_iterator_tag;
@@ -230,8 +231,11 @@ private:
     friend class Context;
 };
 
+/// The type of items(): its elements are bindings.
 using items_range = snapshot_range<detail::get_item>;
+/// The type of keys(): its elements are variable_refs.
 using keys_range = snapshot_range<detail::get_key>;
+/// The type of values(): its elements are value_refs.
 using values_range = snapshot_range<detail::get_value>;
 
 /// A guard for authors of frameworks: it enters a context, and leaves it when the guard is

@@ -108,6 +108,7 @@ private:
 
 } // namespace detail
 
+/// Gives each coroutine one context from its start to its end: see coroutine.hpp.
 /// Threads: one at a time, as the coroutine.
 template <class Promise>
 class context_promise {

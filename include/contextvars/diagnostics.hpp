@@ -12,6 +12,7 @@
 
 namespace contextvars::inline v0 {
 
+/// The kinds of misuse, and of failures that nothing else can report.
 enum class diagnostic_kind {
     scope_not_restored,              ///< a scoped() guard ended inside another context than its own
     out_of_memory,                   ///< a scoped() guard had no memory to restore its variable
@@ -37,6 +38,7 @@ struct diagnostic {
     std::string_view where;    ///< the operation that noticed the misuse, or the module's path
 };
 
+/// Is called with each report; see set_diagnostics_hook().
 using diagnostics_hook = void (*)(const diagnostic&) noexcept;
 
 /// Installs the hook that is told of misuse from now on.

@@ -233,6 +233,7 @@ private:
     E inner_;
 };
 
+/// `context_executor(e)` carries contexts on the executor `e`.
 template <class E>
 context_executor(E) -> context_executor<E>;
 

@@ -33,7 +33,9 @@ namespace contextvars::inline v0::propagation::inline CONTEXTVARS_ASIO_NAMESPACE
 using error_code = ::asio::error_code;
 using system_error = ::asio::system_error;
 #else
+/// That of the chosen Asio.
 using error_code = ::boost::system::error_code;
+/// That of the chosen Asio.
 using system_error = ::boost::system::system_error;
 #endif
 

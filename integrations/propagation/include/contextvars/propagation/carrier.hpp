@@ -39,7 +39,7 @@ concept carrier_to_write =
 
 /// The header in which the time that is left crosses.
 enum class deadline_header : unsigned char {
-    none,
+    none,  ///< the deadline does not cross
     envoy, ///< x-envoy-expected-rq-timeout-ms, which Envoy sets as well
     grpc,  ///< grpc-timeout
 };
@@ -205,6 +205,7 @@ bool inject(C& carrier, const headers& which = {}) {
                 carrier.set(group.headers[i].name, group.headers[i].value);
     return !message.out_of_time();
 }
+/// As above, for a carrier that is a temporary.
 template <carrier_to_write C>
 bool inject(C&& carrier, const headers& which = {}) {
     return propagation::inject(carrier, which);

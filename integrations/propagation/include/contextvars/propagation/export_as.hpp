@@ -25,12 +25,14 @@ namespace contextvars::inline v0::propagation {
 template <class T>
 struct codec;
 
+/// Text goes as it is.
 template <>
 struct codec<std::string> {
     std::string encode(const std::string& value) const { return value; }
     std::optional<std::string> decode(std::string_view text) const { return std::string(text); }
 };
 
+/// Integers go as decimal digits, and are dropped if they do not fit into T.
 template <std::integral T>
     requires(!std::same_as<T, bool>)
 struct codec<T> {
@@ -44,6 +46,7 @@ struct codec<T> {
     }
 };
 
+/// A type that can be the second argument of export_as() for a ContextVar<T>.
 template <class C, class T>
 concept codec_of = requires(const C& codec, const T& value, std::string_view text) {
     { codec.encode(value) } -> std::convertible_to<std::string>;

@@ -17,7 +17,7 @@ namespace contextvars::inline v0::propagation {
 
 /// Why something was dropped.
 enum class fault : std::uint8_t {
-    none,
+    none,           ///< nothing was dropped
     malformed,      ///< it does not have the form that the standard asks for
     bad_version,    ///< the version ff of a traceparent
     zero_id,        ///< a trace id or span id of zeros
@@ -65,6 +65,7 @@ struct dropped {
     std::uint64_t unreported; ///< reports of this reason that were left out since the last one
 };
 
+/// Is called by extract() and inject(); see set_dropped_hook().
 using dropped_hook = void (*)(const dropped&) noexcept;
 
 /// Installs the hook that extract() and inject() tell of what they drop. It is told of each reason

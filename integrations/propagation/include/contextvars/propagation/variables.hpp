@@ -14,9 +14,12 @@
 
 namespace contextvars::inline v0::propagation {
 
-/// Each has a default that stands for "nothing": get() throws nothing, and inject() sends nothing.
+/// Each of these four has a default that stands for "nothing": get() throws nothing, and inject()
+/// sends nothing.
 CONTEXTVARS_EXPORT extern const ContextVar<trace_parent> current_trace;
+/// As current_trace.
 CONTEXTVARS_EXPORT extern const ContextVar<trace_state> current_state;
+/// As current_trace.
 CONTEXTVARS_EXPORT extern const ContextVar<baggage> current_baggage;
 /// Set it by limit_deadline() alone, so that nobody extends a deadline.
 CONTEXTVARS_EXPORT extern const ContextVar<deadline> current_deadline;
@@ -28,6 +31,7 @@ CONTEXTVARS_EXPORT extern const ContextVar<deadline> current_deadline;
 inline Scope<deadline> limit_deadline(deadline limit) {
     return current_deadline.scoped(std::min(limit, current_deadline.get()));
 }
+/// As above, with a limit that is `left` from now.
 [[nodiscard("the guard resets the deadline when it is destroyed")]]
 inline Scope<deadline> limit_deadline(deadline::clock::duration left) {
     return propagation::limit_deadline(deadline::after(left));

@@ -24,6 +24,7 @@
 
 namespace contextvars::inline v0 {
 
+/// How context_fields writes a line.
 enum class field_style {
     key_value, ///< `request_id=7f3a user="ann lee"`
     json,      ///< `{"request_id":"7f3a","user":"ann lee"}`
