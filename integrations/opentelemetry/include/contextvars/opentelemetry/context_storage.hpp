@@ -138,6 +138,8 @@ public:
         auto token = this->CreateToken(context);
         settled();
         const attachments* const below = current_.try_get();
+        // OpenTelemetry lets nothing be thrown here: without memory the program ends, as with its own
+        // storage. NOLINTNEXTLINE(bugprone-unhandled-exception-at-new)
         attachments attached(new attachment{context, below != nullptr ? *below : attachments(),
                                             attaching_.set(true)});
         live_.add(token.get(), attached);
