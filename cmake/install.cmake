@@ -35,7 +35,8 @@ install(FILES ${PROJECT_BINARY_DIR}/contextvars.pc DESTINATION ${CMAKE_INSTALL_L
 # The script for GDB, from where GDB loads it together with the library: in the folder for scripts, below
 # the library's own path. The prefix is known when the files are installed.
 get_target_property(contextvars_type contextvars TYPE)
-if(contextvars_type STREQUAL "SHARED_LIBRARY" AND UNIX AND NOT APPLE)
+if(contextvars_type STREQUAL "SHARED_LIBRARY" AND UNIX AND NOT APPLE
+   AND EXISTS ${PROJECT_SOURCE_DIR}/debuggers/gdb/contextvars-gdb.py) # copies of the sources may lack it
   install(CODE "
     get_filename_component(prefix \"\${CMAKE_INSTALL_PREFIX}\" ABSOLUTE)
     if(NOT prefix MATCHES \"/_CPack_Packages/\") # from there, a package's files go nobody knows where
