@@ -7,3 +7,15 @@ function(contextvars_example name)
     target_link_libraries(contextvars_example_${name} PRIVATE contextvars_strict)
   endif()
 endfunction()
+
+# contextvars_test_example(NAME [COMMAND…]): the test examples.NAME. Without a command, it runs the program, whose output
+# must be the contents of NAME.expected.
+function(contextvars_test_example name)
+  set(command ${ARGN})
+  if(NOT command)
+    set(command ${CMAKE_COMMAND} -D PROGRAM=$<TARGET_FILE:contextvars_example_${name}>
+      -D EXPECTED=${CMAKE_CURRENT_SOURCE_DIR}/${name}.expected -P ${PROJECT_SOURCE_DIR}/tests/examples/run_output.cmake)
+  endif()
+  add_test(NAME "examples.${name}" COMMAND ${command})
+  set_tests_properties("examples.${name}" PROPERTIES LABELS examples TIMEOUT 120)
+endfunction()
