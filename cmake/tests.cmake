@@ -4,12 +4,13 @@ set(CONTEXTVARS_TESTS all CACHE STRING "Which tests to build: all, or a list of 
 set(CONTEXTVARS_GOOGLETEST "" CACHE PATH "GoogleTest's sources, to build it for the tests; else it is looked for")
 
 if(CONTEXTVARS_GOOGLETEST)
-  add_library(contextvars_googletest STATIC EXCLUDE_FROM_ALL
+  add_library(contextvars_gtest STATIC EXCLUDE_FROM_ALL
     ${CONTEXTVARS_GOOGLETEST}/src/gtest-all.cc ${CONTEXTVARS_GOOGLETEST}/src/gtest_main.cc)
-  target_compile_features(contextvars_googletest PUBLIC cxx_std_20)
-  target_include_directories(contextvars_googletest SYSTEM PUBLIC ${CONTEXTVARS_GOOGLETEST}/include PRIVATE ${CONTEXTVARS_GOOGLETEST})
-  target_link_libraries(contextvars_googletest PUBLIC Threads::Threads)
-  add_library(GTest::gtest_main ALIAS contextvars_googletest)
+  target_compile_features(contextvars_gtest PUBLIC cxx_std_20)
+  target_include_directories(contextvars_gtest SYSTEM PUBLIC ${CONTEXTVARS_GOOGLETEST}/include PRIVATE ${CONTEXTVARS_GOOGLETEST})
+  target_link_libraries(contextvars_gtest PUBLIC Threads::Threads)
+  add_library(GTest::gtest ALIAS contextvars_gtest)
+  add_library(GTest::gtest_main ALIAS contextvars_gtest)
   set(GTest_FOUND TRUE)
 else()
   find_package(GTest QUIET)
